@@ -1,0 +1,64 @@
+"""Sound level in 10 ms frames, as integers that firmware can reproduce."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOOR_CDB = -12_000
+"""What digital silence is reported as, and the lowest level: -120.00 dBFS."""
+
+_FULL_SCALE_MEAN_SQUARE = 1.0
+"""0 dBFS is the RMS of a full-scale square wave (a full-scale sine has -3.01 dBFS)."""
+
+
+def to_cdb(mean_square: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return mean squares (full scale 1.0) in hundredths of a decibel, int32, at least `FLOOR_CDB`."""
+    least = 10.0 ** (FLOOR_CDB / 1_000)
+    ratio = np.maximum(np.asarray(mean_square, np.float64) / _FULL_SCALE_MEAN_SQUARE, least)
+    return np.rint(1_000.0 * np.log10(ratio)).astype(np.int32)
+
+
+class LevelFrames(NamedTuple):
+    """Level of consecutive frames of `hop_length` samples.
+
+    Attributes
+    ----------
+    rms_cdb, peak_cdb : ndarray, int32 (t,)
+        Root mean square and largest magnitude, in 0.01 dBFS.
+    clipped : ndarray, bool (t,)
+        Whether a sample reached full scale.
+    """
+
+    rms_cdb: NDArray[np.int32]
+    peak_cdb: NDArray[np.int32]
+    clipped: NDArray[np.bool_]
+
+
+class LevelStream:
+    """Samples in, one level per `hop_length` samples out: level frame j covers [j hop, (j + 1) hop).
+
+    Stream equals batch, as for `MelStream`.
+    """
+
+    def __init__(self, hop_length: int, full_scale: float = 1.0) -> None:
+        self._hop, self._full_scale = hop_length, full_scale
+        self.delay_samples = hop_length // 2
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the samples held; what comes next is level frame 0."""
+        self._pending = np.empty(0, np.float32)
+
+    def push(self, samples: NDArray[np.float32]) -> LevelFrames:
+        """Take samples, float32 (n,), and return the level of the frames that they complete."""
+        joined = np.concatenate([self._pending, samples]) if self._pending.size else samples
+        whole = len(joined) // self._hop * self._hop
+        self._pending = np.array(joined[whole:], np.float32)
+        frames = joined[:whole].reshape(-1, self._hop) / np.float64(self._full_scale)
+        peak = np.abs(frames).max(axis=1, initial=0.0)
+        # einsum adds each row by itself in a fixed order, whatever the number of rows.
+        mean_square = np.einsum("ij,ij->i", frames, frames) / self._hop
+        return LevelFrames(to_cdb(mean_square), to_cdb(peak**2), peak >= 1.0 - 2.0**-15)
