@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import exp, pi
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,20 @@ from numpy.typing import NDArray
 SampleFormat = Literal["s16", "s32", "f32"]
 """Little-endian interleaved PCM: signed 16 or 32 bits, or 32-bit float."""
 
-SAMPLE_DTYPE: dict[SampleFormat, np.dtype[np.generic]] = {
+SAMPLE_DTYPE: dict[SampleFormat, np.dtype[Any]] = {
     "s16": np.dtype("<i2"),
     "s32": np.dtype("<i4"),
     "f32": np.dtype("<f4"),
 }
+DC_BLOCK_HZ = 20.0
+"""Default cutoff of the DC blocker in Hz: far below the lowest mel band, settled within 50 ms."""
+
 _FULL_SCALE = {"s16": 2.0**15, "s32": 2.0**31, "f32": 1.0}
 
 
-def decode_pcm(data: bytes | bytearray | memoryview, sample_format: SampleFormat, channels: int) -> NDArray[np.float32]:
+def decode_pcm(
+    data: bytes | bytearray | memoryview, sample_format: SampleFormat, channels: int
+) -> NDArray[np.float32]:
     """Return interleaved PCM as float32 (n, channels), full scale 1.0."""
     samples = np.frombuffer(data, SAMPLE_DTYPE[sample_format]).reshape(-1, channels)
     return np.asarray(samples * np.float32(1.0 / _FULL_SCALE[sample_format]), np.float32)
@@ -71,7 +76,7 @@ class DcBlocker:
 
 
 class Conditioner:
-    """Pick or mix a channel, apply gain, take out the DC offset.
+    """Pick or mix a channel, apply gain, take out the DC offset; what is not finite becomes 0.
 
     Parameters
     ----------
@@ -85,7 +90,13 @@ class Conditioner:
         Cutoff of the DC blocker in Hz; 0 turns it off.
     """
 
-    def __init__(self, rate_hz: int, channel: int | Literal["mix"], gain_db: float, dc_block_hz: float) -> None:
+    def __init__(
+        self,
+        rate_hz: int,
+        channel: int | Literal["mix"] = "mix",
+        gain_db: float = 0.0,
+        dc_block_hz: float = DC_BLOCK_HZ,
+    ) -> None:
         self._channel = channel
         self._gain = np.float32(10.0 ** (gain_db / 20.0))
         self._blocker = DcBlocker(rate_hz, dc_block_hz) if dc_block_hz > 0 else None
@@ -106,4 +117,7 @@ class Conditioner:
         else:
             mono = samples[:, self._channel]
         mono = mono * self._gain
+        if not np.isfinite(mono).all():
+            # Only float PCM can hold them; one would stay in the filters for ever.
+            mono = np.where(np.isfinite(mono), mono, np.float32(0.0))
         return self._blocker.push(mono) if self._blocker else mono

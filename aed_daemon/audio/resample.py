@@ -132,4 +132,4 @@ class Resampler:
         drop = min(keep_from - self._held_from, len(self._held))
         self._held = self._held[drop:]
         self._held_from += drop
-        return out
+        return np.asarray(out)
