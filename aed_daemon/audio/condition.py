@@ -16,8 +16,8 @@ SAMPLE_DTYPE: dict[SampleFormat, np.dtype[Any]] = {
     "s32": np.dtype("<i4"),
     "f32": np.dtype("<f4"),
 }
-DC_BLOCK_HZ = 20.0
-"""Default cutoff of the DC blocker in Hz: far below the lowest mel band, settled within 50 ms."""
+DC_BLOCK_HZ = 10.0
+"""Default cutoff of the DC blocker in Hz: far below the lowest mel band, settled within 0.1 s."""
 
 _FULL_SCALE = {"s16": 2.0**15, "s32": 2.0**31, "f32": 1.0}
 
