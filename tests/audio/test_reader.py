@@ -1,0 +1,222 @@
+"""The reader: source to ring, with indices that stay true through gaps, losses and ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from aed_daemon.audio.condition import Conditioner
+from aed_daemon.audio.reader import CaptureReader, Conditioning
+from aed_daemon.audio.resample import Resampler
+from aed_daemon.audio.ring import Gap, Stretch
+from aed_daemon.audio.source import Block, PcmFormat
+from aed_daemon.errors import AudioError
+from tests.audio.scripted import Hang, ScriptedSource, Step
+
+RAW = Conditioning(dc_block_hz=0.0)
+LOST = AudioError("the device has gone", where="scripted")
+
+
+def signal(samples: int, channels: int = 1, seed: int = 3) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (samples, channels)).astype(np.float32)
+
+
+def blocks(samples: NDArray[np.float32], size: int, first: int = 0, wall_s: float = 0.0) -> list[Step]:
+    return [
+        Block(first + at, samples[at : at + size], False, wall_s + (first + at + size) / 16_000)
+        for at in range(0, len(samples), size)
+    ]
+
+
+def drain(reader: CaptureReader, timeout_s: float = 20.0) -> list[Stretch | Gap]:
+    """Read to the end of the ring; consecutive stretches are joined."""
+    pieces: list[Stretch | Gap] = []
+    while True:
+        told = reader.ring.wait(reader.ring.read_index + 1, timeout_s)
+        assert told != "timeout"
+        piece = reader.ring.read(10_000)
+        if piece is None:
+            if told == "closed":
+                return pieces
+            continue
+        if pieces and isinstance(piece, Stretch) and isinstance(last := pieces[-1], Stretch):
+            assert piece.first_sample == last.first_sample + len(last.samples)
+            pieces[-1] = Stretch(last.first_sample, np.concatenate([last.samples, piece.samples]))
+        else:
+            pieces.append(piece)
+
+
+def play(*sources: ScriptedSource, **options: object) -> CaptureReader:
+    waiting = iter(sources)
+    reader = CaptureReader(
+        lambda: next(waiting),
+        rate_hz=16_000,
+        conditioning=options.pop("conditioning", RAW),  # type: ignore[arg-type]
+        backoff_s=(0.02, 0.05),
+        **options,  # type: ignore[arg-type]
+    )
+    reader.start()
+    return reader
+
+
+def test_a_source_at_the_models_rate_arrives_as_it_is() -> None:
+    samples = signal(5_000)
+    reader = play(ScriptedSource(blocks(samples, 320)))
+    (piece,) = drain(reader)
+    assert isinstance(piece, Stretch)
+    np.testing.assert_array_equal(piece.samples, samples[:, 0])
+    assert reader.ring.close_reason == "ended"
+    assert reader.counters().samples == 5_000
+    assert reader.counters().state == "ended"
+    assert reader.error is None
+
+
+@settings(deadline=None, max_examples=20)
+@given(rate=st.sampled_from([8_000, 22_050, 44_100, 48_000]), size=st.integers(1, 3_000))
+def test_any_rate_in_any_blocks_equals_the_batch(rate: int, size: int) -> None:
+    samples = signal(9_000, 2)
+    conditioner, resampler = Conditioner(rate), Resampler(rate, 16_000)
+    expected = np.concatenate([resampler.push(conditioner.push(samples)), resampler.flush()])
+    source = ScriptedSource(blocks(samples, size), form=PcmFormat(rate, 2), live=False)
+    reader = play(source, conditioning=Conditioning(), ring_s=0.05)
+    (piece,) = drain(reader)
+    assert isinstance(piece, Stretch)
+    np.testing.assert_array_equal(piece.samples, expected)
+    assert reader.ring.overruns == 0
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_after_a_gap_nothing_of_before_is_left_and_indices_are_true(rate: int) -> None:
+    before, after = signal(rate, seed=1), signal(rate, seed=2)
+    script = blocks(before, 441) + blocks(after, 441, first=3 * rate)
+    reader = play(ScriptedSource(script, form=PcmFormat(rate, 1)))
+    first, gap, second = drain(reader)
+    for piece, raw in ((first, before), (second, after)):
+        fresh = Resampler(rate, 16_000)
+        assert isinstance(piece, Stretch)
+        np.testing.assert_array_equal(piece.samples, np.concatenate([fresh.push(raw[:, 0]), fresh.flush()]))
+    assert gap == Gap(16_000, 48_000, "gap")
+    assert second.first_sample == 48_000
+    assert reader.counters().gaps == 1
+
+
+def test_a_gap_of_unknown_length_is_a_cut() -> None:
+    script = [Block(0, signal(100), False, 0.0), Block(100, signal(100), True, 0.0)]
+    first, gap, second = drain(play(ScriptedSource(script)))
+    assert gap == Gap(100, 100, "gap")
+    assert (first.first_sample, second.first_sample) == (0, 100)
+
+
+def test_a_lost_source_is_a_state_and_comes_back_later_in_time() -> None:
+    states: list[tuple[bool, str | None]] = []
+    now_s = time.time()
+    sources = [
+        ScriptedSource([*blocks(signal(1_600), 320, wall_s=now_s), LOST]),
+        ScriptedSource([], form=AudioError("no such device", where="scripted")),
+        ScriptedSource([LOST]),
+        ScriptedSource(blocks(signal(1_600, seed=9), 320, wall_s=now_s + 0.1)),
+    ]
+    reader = play(*sources, on_state=lambda online, reason: states.append((online, reason)))
+    first, cut, gap, second = drain(reader)
+    assert isinstance(first, Stretch)
+    assert len(first.samples) == 1_600
+    assert cut == Gap(1_600, 1_600, "device_lost")
+    assert isinstance(gap, Gap)
+    assert gap.reason == "device_lost"
+    assert gap.first_sample == 1_600
+    assert 0.02 * 16_000 <= gap.end_sample - gap.first_sample < 10 * 16_000
+    assert second.first_sample == gap.end_sample
+    assert [online for online, _ in states] == [True, False, True, False]
+    assert states[1][1] == str(LOST)
+    counters = reader.counters()
+    assert (counters.losses, counters.gaps) == (3, 1)
+    assert all(source.closed.is_set() for source in sources)
+
+
+def test_a_one_shot_reader_hands_the_error_on_after_the_sound() -> None:
+    source = ScriptedSource([*blocks(signal(1_000), 320), LOST], live=False)
+    reader = play(source, retry=False)
+    pieces = drain(reader)
+    assert sum(len(piece.samples) for piece in pieces if isinstance(piece, Stretch)) == 1_000
+    assert reader.error is LOST
+    assert reader.ring.close_reason == str(LOST)
+    assert reader.counters().state == "failed"
+
+
+def test_a_file_that_breaks_off_is_not_played_again_and_again() -> None:
+    reader = play(ScriptedSource([*blocks(signal(1_000), 320), LOST], live=False))
+    drain(reader)
+    assert reader.error is LOST
+
+
+def test_a_channel_that_does_not_exist_is_told() -> None:
+    source = ScriptedSource(blocks(signal(10, 2), 10), form=PcmFormat(16_000, 2))
+    reader = play(source, retry=False, conditioning=Conditioning(channel=2))
+    assert drain(reader) == []
+    assert "expected 0 to 1, got 2" in str(reader.error)
+
+
+def test_a_live_source_is_never_held_up_and_the_reader_sees_the_overrun() -> None:
+    samples = signal(48_000)
+    reader = play(ScriptedSource(blocks(samples, 480)), ring_s=1.0)
+    assert reader.ring.wait(100_000, 20.0) in ("ready", "closed")
+    while not reader.ring.closed:
+        assert reader.ring.wait(10**9, 20.0) != "timeout"
+    gap, rest = drain(reader)
+    assert gap == Gap(0, 32_000, "overrun")
+    assert isinstance(rest, Stretch)
+    np.testing.assert_array_equal(rest.samples, samples[32_000:, 0])
+    assert reader.counters().overruns == 1
+
+
+def stops_promptly(reader: CaptureReader) -> None:
+    start_s = time.monotonic()
+    assert reader.stop()
+    assert time.monotonic() - start_s < 1.0
+    assert reader.ring.closed
+    assert reader.counters().state == "stopped"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ScriptedSource([Hang]),
+        lambda: ScriptedSource([], form=LOST),
+        lambda: ScriptedSource(blocks(signal(40_000), 320), live=False),
+    ],
+    ids=["device hangs", "device is away", "ring is full"],
+)
+def test_stop_is_prompt(make: Callable[[], ScriptedSource]) -> None:
+    entered = threading.Event()
+
+    def source() -> ScriptedSource:
+        entered.set()
+        return make()
+
+    reader = CaptureReader(source, rate_hz=16_000, ring_s=0.1, backoff_s=(60.0, 60.0))
+    reader.start()
+    assert entered.wait(10.0)
+    stops_promptly(reader)
+
+
+def test_stop_of_a_reader_that_never_started() -> None:
+    reader = CaptureReader(lambda: ScriptedSource([]), rate_hz=16_000)
+    assert reader.stop()
+
+
+def test_times_come_from_the_least_delayed_block() -> None:
+    late_s = [0.2, 0.05, 0.0, 0.3, 0.1]
+    script: list[Step] = [
+        Block(index * 320, signal(320), False, 700.0 + (index + 1) * 0.02 + late)
+        for index, late in enumerate(late_s)
+    ]
+    reader = play(ScriptedSource(script))
+    drain(reader)
+    assert reader.clock.utc_s(0) == pytest.approx(700.0, abs=1e-6)
