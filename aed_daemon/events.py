@@ -59,7 +59,9 @@ class Event(_Part):
     """A sound that starts, goes on or ends. One `id` through all three."""
 
     schema_version: Literal[1] = Field(1, alias="schema", description="Version of this format.")
-    type: EventType = Field(description="start, update (at most every 5 s, and only if score_max rose) or end.")
+    type: EventType = Field(
+        description="start, update (at most every 5 s, and only if score_max rose) or end."
+    )
     id: str = Field(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="ULID of the sound.")
     epoch: str = Field(pattern="^[0-9a-f]{8}$", description="Changes whenever seq cannot be continued.")
     seq: int = Field(ge=0, description="Counts the events of an epoch, without holes.")

@@ -79,7 +79,9 @@ class _Transform:
         table = mel_table(spec)
         phase = np.arange(spec.win_length) * (2.0 * np.pi / spec.win_length)
         self._window = (0.5 - 0.5 * np.cos(phase)) / spec.pcm_full_scale
-        self._bins = np.concatenate([s + np.arange(n) for s, n in zip(table.start, table.length, strict=True)])
+        self._bins = np.concatenate(
+            [s + np.arange(n) for s, n in zip(table.start, table.length, strict=True)]
+        )
         self._runs = np.concatenate([[0], np.cumsum(table.length)[:-1]])
         self._weights = table.weights
         self._spec = spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ def to_cdb(mean_square: NDArray[np.float64]) -> NDArray[np.int32]:
     """Return mean squares (full scale 1.0) in hundredths of a decibel, int32, at least `FLOOR_CDB`."""
     least = 10.0 ** (FLOOR_CDB / 1_000)
     ratio = np.maximum(np.asarray(mean_square, np.float64) / _FULL_SCALE_MEAN_SQUARE, least)
-    return np.rint(1_000.0 * np.log10(ratio)).astype(np.int32)
+    return np.asarray(np.rint(1_000.0 * np.log10(ratio)), np.int32)
 
 
 class LevelFrames(NamedTuple):
@@ -35,6 +36,24 @@ class LevelFrames(NamedTuple):
     rms_cdb: NDArray[np.int32]
     peak_cdb: NDArray[np.int32]
     clipped: NDArray[np.bool_]
+
+    @classmethod
+    def none(cls) -> LevelFrames:
+        """Return no frames."""
+        return cls(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.bool_))
+
+    @classmethod
+    def join(cls, parts: Sequence[LevelFrames]) -> LevelFrames:
+        """Return the frames of all parts, at least one, in a row."""
+        return cls(
+            np.concatenate([part.rms_cdb for part in parts]),
+            np.concatenate([part.peak_cdb for part in parts]),
+            np.concatenate([part.clipped for part in parts]),
+        )
+
+    def cut(self, span: slice) -> LevelFrames:
+        """Return the frames of a slice."""
+        return LevelFrames(self.rms_cdb[span], self.peak_cdb[span], self.clipped[span])
 
 
 class LevelStream:
@@ -62,3 +81,55 @@ class LevelStream:
         # einsum adds each row by itself in a fixed order, whatever the number of rows.
         mean_square = np.einsum("ij,ij->i", frames, frames) / self._hop
         return LevelFrames(to_cdb(mean_square), to_cdb(peak**2), peak >= 1.0 - 2.0**-15)
+
+
+class NoiseFloor:
+    """The level that the quietest moments of the last seconds had: minimum statistics on integers.
+
+    The level is averaged over 100 ms, the least such average of each second is kept, and the floor
+    is the least of the last ten seconds.
+
+    Source: R. Martin, Noise Power Spectral Density Estimation Based on Optimal Smoothing and
+    Minimum Statistics, IEEE Trans. Speech and Audio Processing 9(5), 2001; here without smoothing
+    in frequency or compensation of the bias.
+    """
+
+    AVERAGE_FRAMES = 10
+    BLOCK_AVERAGES = 10
+    BLOCKS = 10
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._sum = self._frames = self._averages = 0
+        self._block: int | None = None
+        self._past: list[int] = []
+
+    @property
+    def settled(self) -> bool:
+        """Whether a whole second has been heard."""
+        return bool(self._past)
+
+    @property
+    def cdb(self) -> int:
+        """The floor in 0.01 dBFS; `FLOOR_CDB` until it is `settled`."""
+        if not self._past:
+            return FLOOR_CDB
+        least = min(self._past)
+        return least if self._block is None else min(least, self._block)
+
+    def push(self, rms_cdb: int) -> None:
+        """Take the level of one frame, in 0.01 dBFS."""
+        self._sum += rms_cdb
+        self._frames += 1
+        if self._frames < self.AVERAGE_FRAMES:
+            return
+        average = self._sum // self.AVERAGE_FRAMES
+        self._sum = self._frames = 0
+        self._block = average if self._block is None else min(self._block, average)
+        self._averages += 1
+        if self._averages == self.BLOCK_AVERAGES:
+            self._past = [*self._past[-(self.BLOCKS - 1) :], self._block]
+            self._block, self._averages = None, 0

@@ -1,4 +1,4 @@
-"""ModelManifest: what a model file is, in NAME.json beside NAME.tflite; written by the tools, checked here."""
+"""ModelManifest: what a model file is, in NAME.json beside NAME.tflite, written by the tools."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class LabelSpec(_Strict):
     mode: Literal["instant", "confirm"] = Field(
         "instant", description="Start at the first hop over the threshold, or only after `confirm_s` of it."
     )
-    confirm_s: float = Field(0.5, ge=0.0, le=60.0, description="Seconds over the threshold that `confirm` asks for.")
+    confirm_s: float = Field(
+        0.5, ge=0.0, le=60.0, description="Seconds over the threshold that `confirm` asks for."
+    )
 
     @model_validator(mode="after")
     def _off_below_on(self) -> LabelSpec:
@@ -67,8 +69,12 @@ class LabelSpec(_Strict):
 class GateSpec(_Strict):
     """The energy gate: below it the network is spared and every score is 0."""
 
-    open_dbfs: float = Field(-65.0, ge=-120.0, le=0.0, description="Loudest 10 ms of the patch that opens it, dBFS.")
-    close_dbfs: float = Field(-70.0, ge=-120.0, le=0.0, description="Loudest 10 ms of the patch under which it closes.")
+    open_dbfs: float = Field(
+        -65.0, ge=-120.0, le=0.0, description="Loudest 10 ms of the patch that opens it, dBFS."
+    )
+    close_dbfs: float = Field(
+        -70.0, ge=-120.0, le=0.0, description="Loudest 10 ms of the patch under which it closes."
+    )
 
     @model_validator(mode="after")
     def _close_below_open(self) -> GateSpec:
@@ -141,7 +147,9 @@ class ModelManifest(_Strict):
         if self.input.shape != wanted:
             raise ValueError(f"input.shape {self.input.shape} is not {wanted}, as layout and features say")
         if self.output.shape != (1, len(self.labels)):
-            raise ValueError(f"output.shape {self.output.shape} is not (1, {len(self.labels)}), one per label")
+            raise ValueError(
+                f"output.shape {self.output.shape} is not (1, {len(self.labels)}), one per label"
+            )
         if len(set(self.slugs)) != len(self.slugs):
             raise ValueError("two labels have the same slug")
         if LOUD_SOUND in self.slugs:

@@ -150,7 +150,9 @@ class FeatureSpec:
         }
         for name, holds in limits.items():
             if not holds:
-                raise ModelError(f"features.{name} is out of range", where=where, got=repr(getattr(self, name)))
+                raise ModelError(
+                    f"features.{name} is out of range", where=where, got=repr(getattr(self, name))
+                )
 
 
 YAMNET_256 = FeatureSpec()

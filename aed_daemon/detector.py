@@ -1,0 +1,141 @@
+"""Detector: samples in, decisions out; the stages from the spectrogram to the tracker in one chain.
+
+The same object serves the daemon, `replay`, the evaluation of models and the tests. It knows sample
+indices only: no clock, no thread, no network.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aed_daemon.config import DetectionConfig
+from aed_daemon.features import MelStream, Patch, PatchStream
+from aed_daemon.gate import EnergyGate
+from aed_daemon.inference import Classifier
+from aed_daemon.level import LevelFrames, LevelStream
+from aed_daemon.loud import LoudTracker
+from aed_daemon.onset import LevelHistory
+from aed_daemon.rules import class_rules, gate_cdb, loud_rule
+from aed_daemon.tracker import Hop, Tracker, TrackEvent
+
+
+class Decision(NamedTuple):
+    """What one hop came to.
+
+    Attributes
+    ----------
+    end_sample : int
+        The first sample, counted from the last reset, that it did not need.
+    scores : ndarray, int8 (classes,)
+        The network's output; all at score 0 where it was gated.
+    gated : bool
+        Whether the network was spared.
+    rms_cdb, peak_cdb, floor_cdb : int
+        Loudest frame and largest sample since the last hop, and the noise floor, 0.01 dBFS.
+    clipped : bool
+        Whether a sample since the last hop reached full scale.
+    events : list of TrackEvent
+        Starts, updates and ends.
+    """
+
+    end_sample: int
+    scores: NDArray[np.int8]
+    gated: bool
+    rms_cdb: int
+    peak_cdb: int
+    floor_cdb: int
+    clipped: bool
+    events: list[TrackEvent]
+
+
+class Detector:
+    """One source's stages and their state.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The network; may be shared by detectors that run in one thread.
+    config : DetectionConfig
+        Thresholds and times.
+
+    Attributes
+    ----------
+    hop_samples : int
+        Samples between decisions.
+    next_decision : int
+        Sample count, since the last reset, at which the next decision falls.
+    """
+
+    def __init__(self, classifier: Classifier, config: DetectionConfig) -> None:
+        manifest = classifier.manifest
+        spec = manifest.spec
+        self.spec = spec
+        self._classifier = classifier
+        self._silence = np.full(len(manifest.labels), manifest.output.zero_point, np.int8)
+        self._mel = MelStream(spec)
+        self._patches = PatchStream(spec, config.hop_frames)
+        self._level = LevelStream(spec.hop_length, spec.pcm_full_scale)
+        self._gate = EnergyGate(*gate_cdb(config, manifest))
+        # Twice the patch, for onsets that lie before it, and what a hop adds.
+        self._history = LevelHistory(3 * spec.patch_frames)
+        update_frames = round(config.update_s * spec.frames_per_second)
+        self._tracker = Tracker(
+            class_rules(config, manifest), self._history, manifest.output.zero_point, update_frames
+        )
+        self._loud = LoudTracker(loud_rule(config, manifest), self._history, self._tracker.tracks)
+        self.hop_samples = config.hop_frames * spec.hop_length
+        self._patch_end = (spec.patch_frames - 1) * spec.hop_length + spec.window_offset + spec.win_length
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew at sample 0, as after a gap; `finish` first, or open sounds are lost."""
+        for stage in (self._mel, self._patches, self._level, self._gate, self._history):
+            stage.reset()
+        self._tracker.reset()
+        self._loud.reset()
+        self._waiting = [LevelFrames.none()]
+        self.next_decision = self._patch_end
+
+    @property
+    def open_classes(self) -> list[str]:
+        """The classes whose sound has started and not ended."""
+        return list(self._tracker.open)
+
+    def push(self, samples: NDArray[np.float32]) -> list[Decision]:
+        """Take samples, float32 (n,) at the model's rate, and return the decisions that fall."""
+        self._waiting.append(self._level.push(samples))
+        return [self._decide(patch) for patch in self._patches.push(self._mel.push(samples))]
+
+    def finish(self, reason: str | None) -> list[TrackEvent]:
+        """End all open sounds where they were last audible."""
+        events = self._loud.push(self._take_levels(None))
+        return events + self._loud.finish(reason) + self._tracker.finish(reason)
+
+    def _decide(self, patch: Patch) -> Decision:
+        end_sample = patch.first_frame * self.spec.hop_length + self._patch_end
+        last_frame = end_sample // self.spec.hop_length
+        fresh = self._take_levels(last_frame - self._history.end)
+        events = self._loud.push(fresh)
+        gated = not self._gate.passes(self._history.loudest_cdb(patch.first_frame, last_frame))
+        scores = self._silence if gated else self._classifier.scores(patch.rows)
+        events += self._tracker.push(Hop(patch.first_frame, last_frame, scores))
+        self.next_decision = end_sample + self.hop_samples
+        return Decision(
+            end_sample,
+            scores,
+            gated,
+            int(fresh.rms_cdb.max()),
+            int(fresh.peak_cdb.max()),
+            self._history.floor.cdb,
+            bool(fresh.clipped.any()),
+            events,
+        )
+
+    def _take_levels(self, frames: int | None) -> LevelFrames:
+        """Return the first `frames` level frames that wait for their hop; all of them for None."""
+        joined = LevelFrames.join(self._waiting)
+        self._waiting = [joined.cut(slice(len(joined.rms_cdb) if frames is None else frames, None))]
+        return joined.cut(slice(frames))

@@ -1,0 +1,161 @@
+"""Classifier: an int8 TFLite network behind one call; the only importer of the TFLite runtimes."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aed_daemon.errors import ModelError
+from aed_daemon.manifest import ModelManifest, load_manifest, read_model_file
+
+Engine = Literal["litert", "tflite"]
+
+DEFAULT_MODEL = Path(__file__).parent / "models" / "yamnet256-esc10.tflite"
+
+_MODULES: dict[Engine, str] = {
+    "litert": "ai_edge_litert.interpreter",
+    "tflite": "tflite_runtime.interpreter",
+}
+_PACKAGES: dict[Engine, str] = {"litert": "ai-edge-litert", "tflite": "tflite-runtime"}
+
+_EXACT: dict[Engine, bool] = {"litert": False, "tflite": True}
+"""Whether the engine gives the bytes of TFLite's reference kernels. LiteRT's default, XNNPACK, does not."""
+
+
+class Classifier(Protocol):
+    """A patch in, the network's int8 scores out."""
+
+    manifest: ModelManifest
+    engine: str
+    exact: bool
+
+    def scores(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return the scores, int8 (classes,), of a patch, float32 (patch_frames, n_mels)."""
+
+
+def available_engines() -> list[Engine]:
+    """Return the engines that are installed, in the order in which `auto` takes them."""
+    found: list[Engine] = []
+    for engine, module in _MODULES.items():
+        if importlib.util.find_spec(module.partition(".")[0]) is not None:
+            found.append(engine)
+    return found
+
+
+def quantize(rows: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.int8]:
+    """Return real values as int8: rint(x / scale) + zero_point, saturated; halves go to even."""
+    steps = np.rint(rows / np.float32(scale)) + np.float32(zero_point)
+    return np.asarray(np.clip(steps, -128, 127), np.int8)
+
+
+class TfliteClassifier:
+    """A network that a TFLite runtime executes.
+
+    Parameters
+    ----------
+    model : bytes
+        The .tflite file.
+    manifest : ModelManifest
+        What it is; tensors that differ from it are refused.
+    engine : {"litert", "tflite"}
+        The runtime.
+    threads : int
+        Threads of one inference.
+
+    Raises
+    ------
+    ModelError
+        If the runtime is missing, cannot read the file, or finds other tensors than the manifest's.
+    """
+
+    def __init__(self, model: bytes, manifest: ModelManifest, engine: Engine, threads: int = 1) -> None:
+        self.manifest = manifest
+        self.engine: str = engine
+        self.exact = _EXACT[engine]
+        try:
+            module = importlib.import_module(_MODULES[engine])
+        except ImportError as error:
+            raise ModelError(
+                f"the engine {engine} cannot be loaded ({error})",
+                hint=f'Install {_PACKAGES[engine]}, or set engine = "auto".',
+            ) from None
+        try:
+            self._interpreter = module.Interpreter(model_content=model, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{engine} cannot read the model ({str(error).splitlines()[0]})",
+                where=manifest.file,
+                hint="The file is damaged or needs a newer runtime.",
+            ) from None
+        self._input = self._tensor("input", self._interpreter.get_input_details(), manifest.input)
+        self._output = self._tensor("output", self._interpreter.get_output_details(), manifest.output)
+        self._transposed = manifest.input.layout == "mels_frames"
+
+    def _tensor(self, role: str, details: list[dict[str, Any]], wanted: Any) -> int:
+        if len(details) != 1:
+            raise ModelError(
+                f"the model has {len(details)} {role}s", where=self.manifest.file, expected="one"
+            )
+        found = details[0]
+        scale, zero_point = found["quantization"]
+        facts = {
+            "shape": (tuple(int(n) for n in found["shape"]), wanted.shape),
+            "dtype": (np.dtype(found["dtype"]).name, wanted.dtype),
+            "scale": (float(np.float32(scale)), float(np.float32(wanted.scale))),
+            "zero point": (int(zero_point), wanted.zero_point),
+        }
+        for name, (got, expected) in facts.items():
+            if got != expected:
+                raise ModelError(
+                    f"the {role}'s {name} is not the manifest's",
+                    where=self.manifest.file,
+                    expected=str(expected),
+                    got=str(got),
+                    hint="Model and manifest do not belong together.",
+                )
+        return int(found["index"])
+
+    def scores(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return the scores, int8 (classes,), of a patch, float32 (patch_frames, n_mels)."""
+        tensor = self.manifest.input
+        patch = quantize(rows, tensor.scale, tensor.zero_point)
+        # A view of the interpreter's own memory; it must not outlive this statement.
+        self._interpreter.tensor(self._input)()[0, :, :, 0] = patch.T if self._transposed else patch
+        self._interpreter.invoke()
+        result: NDArray[np.int8] = self._interpreter.get_tensor(self._output)[0]
+        return result
+
+
+def load_classifier(
+    path: Path | None = None, engine: Literal["auto", "litert", "tflite"] = "auto", threads: int = 1
+) -> TfliteClassifier:
+    """Load a model and its manifest.
+
+    Parameters
+    ----------
+    path : Path, optional
+        NAME.tflite with NAME.json beside it; the built-in model if None.
+    engine : {"auto", "litert", "tflite"}
+        auto takes the first that is installed.
+
+    Raises
+    ------
+    ModelError
+        If anything about the model, its manifest or the engine is not right.
+    """
+    path = path or DEFAULT_MODEL
+    manifest = load_manifest(path)
+    engines = available_engines()
+    if not engines:
+        raise ModelError(
+            "no engine is installed to run the network",
+            hint="Install tflite-runtime (Python 3.9 to 3.11) or ai-edge-litert (3.10+, not on armv7l).",
+        )
+    chosen = engines[0] if engine == "auto" else engine
+    return TfliteClassifier(read_model_file(path.with_name(manifest.file)), manifest, chosen, threads)

@@ -1,0 +1,174 @@
+"""The loop that joins the stages of one source: ring -> detector -> events -> publisher."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aed_daemon.audio.ring import Gap, Ring, Stretch
+from aed_daemon.detector import Decision, Detector
+from aed_daemon.events import Event
+from aed_daemon.reporting import EventReporter
+from aed_daemon.sinks.protocol import SourceLevel
+
+_IDLE_TURN_S = 0.5
+"""A turn of the loop takes no longer than this, so that its progress shows that it lives."""
+
+_GAP_MARK_S = 5.0
+"""Events that begin within this time after a gap are marked `gap_before`."""
+
+
+class Out(Protocol):
+    """Where a pipeline's results go; calls must not block."""
+
+    def event(self, draft: Event) -> Event:
+        """Publish an event."""
+
+    def level(self, level: SourceLevel) -> None:
+        """Publish a level."""
+
+
+@dataclass
+class PipelineCounters:
+    """What a pipeline has done since it began.
+
+    Attributes
+    ----------
+    turns : int
+        Turns of the loop.
+    hops, gated_hops : int
+        Decisions, and those among them for which the network was spared.
+    events : int
+        Events published.
+    gaps : int
+        Gaps met.
+    busy_s, audio_s : float
+        Time spent working, and the sound worked on, seconds.
+    """
+
+    turns: int = 0
+    hops: int = 0
+    gated_hops: int = 0
+    events: int = 0
+    gaps: int = 0
+    busy_s: float = 0.0
+    audio_s: float = 0.0
+
+
+class Pipeline:
+    """Follows one ring to its end.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source.
+    ring : Ring
+        Samples at the model's rate.
+    detector : Detector
+        The stages.
+    reporter : EventReporter
+        Makes events of what the tracker says.
+    out : Out
+        Takes them.
+    on_decision : callable, optional
+        Sees every decision, for a live view.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        ring: Ring,
+        detector: Detector,
+        reporter: EventReporter,
+        out: Out,
+        *,
+        on_decision: Callable[[Decision], None] | None = None,
+    ) -> None:
+        self._source, self._ring, self._out = source, ring, out
+        self._detector, self._reporter = detector, reporter
+        self._on_decision = on_decision
+        self._replacement: tuple[Detector, EventReporter] | None = None
+        self._lock = threading.Lock()
+        self._origin = ring.read_index
+        self._gap_end: int | None = None
+        self.counters = PipelineCounters()
+
+    def replace(self, detector: Detector, reporter: EventReporter) -> None:
+        """Go on with another detector, from the next turn on; open events end as interrupted."""
+        with self._lock:
+            self._replacement = (detector, reporter)
+
+    def run(self) -> None:
+        """Work until the ring is closed and empty, then end what is open."""
+        while self._turn():
+            pass
+        reason = "shutdown" if self._ring.close_reason == "stopped" else "end_of_input"
+        self._finish(reason)
+
+    def _turn(self) -> bool:
+        """Wait for what the next decision needs and take it; False at the end."""
+        self.counters.turns += 1
+        self._take_replacement()
+        state = self._ring.wait(self._origin + self._detector.next_decision, _IDLE_TURN_S)
+        if state == "timeout":
+            return True
+        begun_s = time.perf_counter()
+        piece = self._ring.read(self._detector.spec.sample_rate_hz)
+        if isinstance(piece, Stretch):
+            self._take(piece)
+        elif isinstance(piece, Gap):
+            self._step_over(piece)
+        self.counters.busy_s += time.perf_counter() - begun_s
+        return not (piece is None and state == "closed")
+
+    def _take_replacement(self) -> None:
+        with self._lock:
+            replacement, self._replacement = self._replacement, None
+        if replacement:
+            self._finish("interrupted")
+            self._detector, self._reporter = replacement
+            self._origin = self._ring.read_index
+
+    def _take(self, piece: Stretch) -> None:
+        self.counters.audio_s += len(piece.samples) / self._detector.spec.sample_rate_hz
+        for decision in self._detector.push(piece.samples):
+            self.counters.hops += 1
+            self.counters.gated_hops += decision.gated
+            self._publish(decision)
+            if self._on_decision:
+                self._on_decision(decision)
+
+    def _publish(self, decision: Decision) -> None:
+        for event in decision.events:
+            start = self._origin + event.start_frame * self._detector.spec.hop_length
+            self.counters.events += 1
+            gap_before = self._follows_gap(start)
+            draft = self._reporter.report(event, self._origin, decision.scores, gap_before=gap_before)
+            self._out.event(draft)
+        self._out.level(
+            SourceLevel(
+                self._source,
+                decision.rms_cdb / 100,
+                decision.peak_cdb / 100,
+                decision.floor_cdb / 100,
+                decision.clipped,
+            )
+        )
+
+    def _follows_gap(self, start_sample: int) -> bool:
+        mark_samples = _GAP_MARK_S * self._detector.spec.sample_rate_hz
+        return self._gap_end is not None and start_sample - self._gap_end < mark_samples
+
+    def _step_over(self, gap: Gap) -> None:
+        self.counters.gaps += 1
+        self._finish("device_lost" if gap.reason == "device_lost" else "gap")
+        self._origin = self._gap_end = gap.end_sample
+
+    def _finish(self, reason: str) -> None:
+        for event in self._detector.finish(reason):
+            self.counters.events += 1
+            self._out.event(self._reporter.report(event, self._origin, None, gap_before=False))
+        self._detector.reset()

@@ -1,0 +1,152 @@
+"""Track events -> published events: names, times, scores and levels as subscribers read them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aed_daemon.events import Event, Level, ModelRef, Reason, iso_utc, new_ulid
+from aed_daemon.inference import Classifier
+from aed_daemon.manifest import BACKGROUND
+from aed_daemon.tracker import Sound, TrackEvent
+
+TOP_CLASSES = 3
+
+NO_EPOCH = "00000000"
+"""What an event carries until the outbox gives it its epoch and seq."""
+
+
+class EventReporter:
+    """Makes the events of one source.
+
+    Parameters
+    ----------
+    node, source : str
+        Names.
+    classifier : Classifier
+        Model and engine.
+    hop_frames : int
+        Frames between decisions.
+    utc_of : callable
+        Sample index since the source opened -> seconds since 1970.
+    clock : callable
+        Seconds since 1970, now.
+    clock_synced : callable
+        Whether the system clock is synchronised.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        source: str,
+        classifier: Classifier,
+        hop_frames: int,
+        utc_of: Callable[[int], float],
+        *,
+        clock: Callable[[], float] = time.time,
+        clock_synced: Callable[[], bool] = lambda: True,
+    ) -> None:
+        manifest = classifier.manifest
+        self._node, self._source = node, source
+        self._manifest = manifest
+        self._model = ModelRef(name=manifest.name, sha256=manifest.sha256)
+        self._engine = classifier.engine
+        spec = manifest.spec
+        self._hop_length = spec.hop_length
+        window = (spec.patch_frames - 1) * spec.hop_length + spec.win_length
+        self._window_s = window / spec.sample_rate_hz
+        self._hop_s = hop_frames * spec.hop_length / spec.sample_rate_hz
+        self._rate_hz = spec.sample_rate_hz
+        self._utc_of, self._clock, self._clock_synced = utc_of, clock, clock_synced
+        self._ids: dict[int, tuple[str, float, bool]] = {}
+
+    def report(
+        self, event: TrackEvent, origin_sample: int, scores: NDArray[np.int8] | None, *, gap_before: bool
+    ) -> Event:
+        """Return the event to publish.
+
+        Parameters
+        ----------
+        event : TrackEvent
+            Frames counted from `origin_sample`.
+        origin_sample : int
+            Sample index of frame 0.
+        scores : ndarray, int8 (classes,), optional
+            The network's output at this hop.
+        gap_before : bool
+            Whether sound was lost shortly before `event`'s start.
+        """
+        start_sample = origin_sample + event.start_frame * self._hop_length
+        end_sample = None if event.end_frame is None else origin_sample + event.end_frame * self._hop_length
+        # An id keeps its start for good, whatever the clock does meanwhile.
+        if event.track not in self._ids:
+            start_ts = round(self._utc_of(start_sample), 3)
+            self._ids[event.track] = (new_ulid(start_ts), start_ts, gap_before)
+        identity, start_ts, gap_before = self._ids[event.track]
+        if event.type == "end":
+            del self._ids[event.track]
+        published = self._clock()
+        duration_s = None if end_sample is None else (end_sample - start_sample) / self._rate_hz
+        return Event(
+            type=event.type,
+            id=identity,
+            epoch=NO_EPOCH,
+            seq=0,
+            node=self._node,
+            source=self._source,
+            class_=event.slug,
+            label=event.label,
+            score=self._probability(event.score),
+            score_max=self._probability(event.score_max),
+            score_mean=self._probability(event.score_mean),
+            start=iso_utc(start_ts),
+            start_ts=start_ts,
+            start_sample=start_sample,
+            end=None if duration_s is None else iso_utc(start_ts + duration_s),
+            end_sample=end_sample,
+            duration_s=duration_s,
+            reason=cast(Reason | None, event.reason),
+            published=iso_utc(published),
+            latency_ms=round((published - start_ts) * 1_000),
+            level=_level(event.sound),
+            top=[] if scores is None else self._top(scores),
+            window_s=self._window_s,
+            hop_s=self._hop_s,
+            model=self._model,
+            engine=self._engine,
+            clip=None,
+            clock_synced=self._clock_synced(),
+            gap_before=gap_before,
+            replayed=False,
+        )
+
+    def _probability(self, steps: float | None) -> float | None:
+        return None if steps is None else round(steps * self._manifest.output.scale, 4)
+
+    def _top(self, scores: NDArray[np.int8]) -> list[tuple[str, float]]:
+        output = self._manifest.output
+        return top_classes(scores, self._manifest.slugs, output.scale, output.zero_point)
+
+
+def top_classes(
+    scores: NDArray[np.int8], slugs: tuple[str, ...], scale: float, zero_point: int
+) -> list[tuple[str, float]]:
+    """Return the best classes with a score above 0, best first, without the background."""
+    steps = scores.astype(np.int32) - zero_point
+    order = sorted(range(len(slugs)), key=lambda index: (-steps[index], index))
+    named = [(slugs[i], round(float(steps[i]) * scale, 4)) for i in order if steps[i] > 0]
+    return [pair for pair in named if pair[0] != BACKGROUND][:TOP_CLASSES]
+
+
+def _level(sound: Sound) -> Level:
+    return Level(
+        rms_dbfs=sound.rms_cdb / 100,
+        peak_dbfs=sound.peak_cdb / 100,
+        floor_dbfs=sound.floor_cdb / 100,
+        snr_db=(sound.rms_cdb - sound.floor_cdb) / 100,
+        clipped=sound.clipped,
+    )
