@@ -1,0 +1,82 @@
+"""Publisher: numbers every event and hands it to all sinks; one that fails takes nobody down."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from aed_daemon.events import Event
+from aed_daemon.sinks.outbox import Outbox
+from aed_daemon.sinks.protocol import Health, Sink, SourceLevel
+from aed_daemon.sinks.ratelimit import OncePer
+
+_log = structlog.get_logger(__name__)
+
+
+class Publisher:
+    """The pipeline's only way out.
+
+    Parameters
+    ----------
+    outbox : Outbox
+        Gives events their `epoch` and `seq`.
+    sinks : sequence of Sink
+        Where everything goes, in this order.
+
+    Notes
+    -----
+    Numbering and handing over happen under one lock, so every sink sees events in the order of
+    their `seq`, whichever threads they come from.
+    """
+
+    def __init__(self, outbox: Outbox, sinks: Sequence[Sink]) -> None:
+        self._outbox = outbox
+        self._sinks = tuple(sinks)
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._quiet = OncePer()
+
+    @property
+    def failures(self) -> int:
+        """How many calls of a sink ended in an exception since the start."""
+        return self._failures
+
+    def event(self, draft: Event) -> Event:
+        """Give an event its number, hand it to every sink and return it."""
+        with self._lock:
+            event = self._outbox.append(draft)
+            self._each("event", lambda sink: sink.event(event))
+        return event
+
+    def availability(self, source: str, online: bool, reason: str | None = None) -> None:
+        """Say that a source can be heard, or why it cannot."""
+        self._each("availability", lambda sink: sink.availability(source, online, reason))
+
+    def level(self, level: SourceLevel) -> None:
+        """Hand on how loud a source is."""
+        self._each("level", lambda sink: sink.level(level))
+
+    def health(self, health: Health) -> None:
+        """Hand on how the daemon is."""
+        self._each("health", lambda sink: sink.health(health))
+
+    def close(self, timeout_s: float) -> None:
+        """Close every sink; all of them together take `timeout_s` at most, if they keep to it."""
+        deadline = time.monotonic() + timeout_s
+        self._each("close", lambda sink: sink.close(max(0.0, deadline - time.monotonic())))
+
+    def _each(self, what: str, call: Callable[[Sink], None]) -> None:
+        for sink in self._sinks:
+            try:
+                call(sink)
+            except Exception as error:
+                self._failures += 1
+                name = type(sink).__name__
+                held = self._quiet.due(f"{name}.{what}.{type(error).__name__}")
+                if held is not None:
+                    _log.error(
+                        "sink_failed", sink=name, call=what, error=str(error), not_shown=held, exc_info=error
+                    )

@@ -1,0 +1,287 @@
+"""MqttSink: events, states and levels over MQTT, on a thread of its own that never gives up."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from aed_daemon.config import MqttConfig
+from aed_daemon.sinks.board import RetainedBoard
+from aed_daemon.sinks.broker_errors import NoConnectionError, broker_address
+from aed_daemon.sinks.credentials import load_credentials
+from aed_daemon.sinks.delivery import ACK_TIMEOUT_S, Delivery
+from aed_daemon.sinks.mqtt import Connection, Wake
+from aed_daemon.sinks.outbox import Outbox
+from aed_daemon.sinks.ratelimit import OncePer
+from aed_daemon.sinks.topics import (
+    OFFLINE,
+    ONLINE,
+    Topics,
+    attributes_payload,
+    availability_payload,
+    health_payload,
+    info_payload,
+    level_payload,
+)
+
+if TYPE_CHECKING:
+    from aed_daemon.events import Event
+    from aed_daemon.sinks.protocol import BridgeInfo, Health, SourceLevel
+
+_log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE_S = 0.5
+_LASTING_S = 10.0  # a connection that was up for so long was a good one: back off from the start again
+_CLOSING_PAUSE_S = 0.2
+_LEAST_LEVEL_INTERVAL_S = 1.0
+_GOODBYE_S = 0.5
+
+
+class MqttSink:
+    """Publishes to an MQTT broker whenever there is one.
+
+    Parameters
+    ----------
+    config : MqttConfig
+        The broker.
+    node : str
+        Name of the daemon: part of every topic, and the client id unless the configuration has one.
+    info : BridgeInfo
+        What the daemon is; its sources and classes get their retained topics.
+    outbox : Outbox
+        Where the events are that this sink delivers: the Publisher's.
+
+    Raises
+    ------
+    ConfigError
+        A password or certificate file is missing or unreadable.
+
+    Notes
+    -----
+    The public methods only write to bounded places: the board (one payload a topic), the newest
+    level a source, the newest health, the outbox. Everything that touches the network, name
+    resolution included, happens on the thread that `start` starts; it is a daemon thread, so that
+    a connect that hangs inside the system cannot keep the process from ending.
+    """
+
+    def __init__(self, config: MqttConfig, node: str, info: BridgeInfo, outbox: Outbox) -> None:
+        self._config = config
+        self._credentials = load_credentials(config)
+        self._client_id = config.client_id or node
+        self._topics = Topics(config.prefix, node)
+        self._info = info
+        self._outbox = outbox
+        self._board = RetainedBoard()
+        self._quiet = OncePer()
+        self._lock = threading.Lock()
+        self._levels: dict[str, SourceLevel] = {}
+        self._level_sent: dict[str, float] = {}
+        self._health: Health | None = None
+        self._health_unsent = False
+        self._connected = False
+        self._connections = 0
+        self._problem: str | None = None
+        self._deadline = float("inf")
+        self._closing = threading.Event()
+        self._wake = Wake()
+        self._thread: threading.Thread | None = None
+        self._board.set(self._topics.bridge_state, ONLINE)
+        self._board.set(self._topics.bridge_info, info_payload(info, outbox.epoch))
+        for source in info.sources:
+            self._board.set(self._topics.availability(source), availability_payload(False, "starting"))
+            for slug in info.classes:
+                self._board.set(self._topics.class_state(source, slug), "OFF")
+                self._board.set(self._topics.class_attributes(source, slug), attributes_payload(None))
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in."""
+        return self._connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often a connection came about again after the first one."""
+        return max(0, self._connections - 1)
+
+    @property
+    def problem(self) -> str | None:
+        """Why there is no connection, in one sentence; None while there is one."""
+        return self._problem
+
+    def start(self) -> None:
+        """Begin to connect, on a thread of its own."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+            self._thread.start()
+
+    def event(self, event: Event) -> None:
+        """Put up the class's new state; the event itself is in the outbox already."""
+        state = "OFF" if event.type == "end" else "ON"
+        self._board.set(self._topics.class_state(event.source, event.class_), state)
+        self._board.set(self._topics.class_attributes(event.source, event.class_), attributes_payload(event))
+        self._wake.wake()
+
+    def availability(self, source: str, online: bool, reason: str | None) -> None:
+        """Put up whether a source can be heard."""
+        if self._board.set(self._topics.availability(source), availability_payload(online, reason)):
+            self._wake.wake()
+
+    def level(self, level: SourceLevel) -> None:
+        """Keep the newest level of a source for when the next one is due."""
+        if self._config.level_interval_s > 0:
+            with self._lock:
+                self._levels[level.source] = level
+            if self._level_due_in(level.source) <= 0:
+                self._wake.wake()
+
+    def health(self, health: Health) -> None:
+        """Publish how the daemon is, with this sink's own figures filled in."""
+        with self._lock:
+            self._health, self._health_unsent = health, True
+        self._wake.wake()
+
+    def close(self, timeout_s: float) -> None:
+        """Deliver what waits, publish offline and disconnect, within `timeout_s`."""
+        if not self._closing.is_set():
+            self._deadline = time.monotonic() + timeout_s
+            self._closing.set()
+            self._wake.wake()
+        if self._thread is None:
+            self._wake.close()
+            return
+        self._thread.join(timeout_s)
+        if self._thread.is_alive() or self._outbox.depth:
+            _log.warning("mqtt_closed_early", events_not_delivered=self._outbox.depth, problem=self._problem)
+
+    def _run(self) -> None:
+        attempt = 0
+        try:
+            while not self._done():
+                began = time.monotonic()
+                lasting = False
+                try:
+                    self._session()
+                    return
+                except NoConnectionError as error:
+                    lasting = error.lasting
+                    self._report(error)
+                except Exception as error:  # a defect must not end delivery for good
+                    self._problem = f"unexpected: {error!r}"
+                    if (held := self._quiet.due("unexpected")) is not None:
+                        _log.exception("mqtt_failed_unexpectedly", not_shown=held)
+                was_up, self._connected = self._connected, False
+                if was_up and time.monotonic() - began > _LASTING_S:
+                    attempt = 0
+                self._pause(attempt, lasting)
+                attempt += 1
+        finally:
+            self._connected = False
+            self._wake.close()
+
+    def _session(self) -> None:
+        """Connect and deliver until closed; raises NoConnectionError when that ends early."""
+        will = (self._topics.bridge_state, OFFLINE)
+        connection = Connection(self._config, self._credentials, self._client_id, will=will, wake=self._wake)
+        try:
+            connection.open(give_up=self._done)
+            self._connected = True
+            self._connections += 1
+            self._problem = None
+            self._quiet.forget("unavailable")
+            _log.info("mqtt_connected", broker=broker_address(self._config), again=self._connections > 1)
+            self._deliver(connection)
+            connection.close()
+            _log.info("mqtt_disconnected", broker=broker_address(self._config))
+        finally:
+            connection.drop()
+
+    def _deliver(self, connection: Connection) -> None:
+        self._board.all_unsent()
+        with self._lock:
+            self._health_unsent = self._health is not None
+        delivery = Delivery(connection, self._outbox, self._board, self._topics, self._quiet)
+        while not self._closing.is_set() or (not delivery.idle and time.monotonic() < self._last_moment()):
+            self._board.set(self._topics.bridge_info, info_payload(self._info, self._outbox.epoch))
+            delivery.fill()
+            self._send_health(connection)
+            self._send_levels(connection)
+            delivery.acknowledged(connection.pump(self._patience()))
+            if delivery.stuck:
+                raise NoConnectionError(
+                    f"it left a message unacknowledged for {ACK_TIMEOUT_S:.0f} s",
+                    where=broker_address(self._config),
+                )
+        self._board.set(self._topics.bridge_state, OFFLINE)
+        while not delivery.idle and time.monotonic() < self._deadline:
+            delivery.fill()
+            delivery.acknowledged(connection.pump(min(0.1, max(0.0, self._deadline - time.monotonic()))))
+
+    def _done(self) -> bool:
+        """Whether to stop trying: closed, and either nothing waits or the time is up."""
+        return self._closing.is_set() and (not self._outbox.depth or time.monotonic() > self._deadline)
+
+    def _last_moment(self) -> float:
+        """Return when draining must end to leave time for the goodbye."""
+        return self._deadline - _GOODBYE_S
+
+    def _pause(self, attempt: int, lasting: bool) -> None:
+        longest = self._config.reconnect_max_s
+        pause = longest if lasting else min(longest, _FIRST_PAUSE_S * 2.0 ** min(attempt, 20))
+        pause *= random.uniform(0.5, 1.0)  # noqa: S311 - jitter, so that a fleet does not come back at once
+        if self._closing.wait(pause) and not self._done():
+            time.sleep(min(_CLOSING_PAUSE_S, max(0.0, self._deadline - time.monotonic())))
+
+    def _patience(self) -> float:
+        """Return how long the loop may wait when nothing happens, s."""
+        if self._closing.is_set():
+            return min(0.1, max(0.0, self._last_moment() - time.monotonic()))
+        with self._lock:
+            sources = list(self._levels)
+        return min([1.0, *(max(0.0, self._level_due_in(source)) for source in sources)])
+
+    def _level_due_in(self, source: str) -> float:
+        interval = max(_LEAST_LEVEL_INTERVAL_S, self._config.level_interval_s)
+        return self._level_sent.get(source, float("-inf")) + interval - time.monotonic()
+
+    def _send_levels(self, connection: Connection) -> None:
+        if connection.congested:
+            return
+        with self._lock:
+            due = [source for source in self._levels if self._level_due_in(source) <= 0]
+            levels = [self._levels.pop(source) for source in due]
+        for level in levels:
+            self._level_sent[level.source] = time.monotonic()
+            connection.publish(self._topics.level(level.source), level_payload(level), qos=0, retain=False)
+
+    def _send_health(self, connection: Connection) -> None:
+        if connection.congested:
+            return
+        with self._lock:
+            health, unsent = self._health, self._health_unsent
+            self._health_unsent = False
+        if health is None or not unsent:
+            return
+        own = replace(
+            health,
+            outbox_depth=self._outbox.depth,
+            dead_letters=self._outbox.dead_letters,
+            reconnects=self.reconnects,
+        )
+        connection.publish(self._topics.bridge_health, health_payload(own), qos=0, retain=True)
+
+    def _report(self, error: NoConnectionError) -> None:
+        self._problem = str(error)
+        if self._connected:
+            _log.warning("mqtt_connection_lost", problem=self._problem)
+        elif (held := self._quiet.due("unavailable")) is not None:
+            _log.warning(
+                "mqtt_broker_unavailable",
+                problem=self._problem,
+                not_shown=held,
+                events_waiting=self._outbox.depth,
+            )

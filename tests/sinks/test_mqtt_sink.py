@@ -1,0 +1,198 @@
+"""MqttSink against a real mosquitto."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aed_daemon.sinks.outbox import MemoryOutbox
+from aed_daemon.sinks.protocol import Health, SourceLevel
+from tests.mosquitto import Message, Mosquitto, Subscriber, free_port, wait_for
+from tests.sinks.parts import BASE, INFO, draft, running
+
+pytestmark = pytest.mark.system
+
+EVENTS = f"{BASE}/porch/event"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path / "broker") as found:
+        yield found
+
+
+def numbers(messages: list[Message]) -> list[int]:
+    return [message.json()["seq"] for message in messages]
+
+
+def first_deliveries(messages: list[Message]) -> list[int]:
+    """The numbers in order of first arrival, as a subscriber that drops repetitions sees them."""
+    return list(dict.fromkeys(numbers(messages)))
+
+
+def test_everything_retained_is_there_for_a_late_subscriber(broker: Mosquitto) -> None:
+    with running(broker) as daemon:
+        daemon.publisher.availability("porch", True)
+        daemon.publisher.availability("hall", False, "device_lost")
+        daemon.publisher.event(draft(type="start", class_="rain", label="Rain"))
+        daemon.publisher.health(Health(0.1, 2.0, 80.0, 0, 0, 1, 5.0))
+        wait_for(lambda: daemon.outbox.depth == 0 and daemon.sink.connected, "delivered")
+        with Subscriber(broker) as late:
+            late.wait_for(f"{BASE}/bridge/state", '{"state":"online"}')
+            late.wait_for(f"{BASE}/porch/availability", '{"state":"online"}')
+            late.wait_for(f"{BASE}/hall/availability", '{"state":"offline","reason":"device_lost"}')
+            late.wait_for(f"{BASE}/porch/class/rain/state", "ON")
+            for source in INFO.sources:
+                for slug in INFO.classes:
+                    if (source, slug) != ("porch", "rain"):
+                        late.wait_for(f"{BASE}/{source}/class/{slug}/state", "OFF")
+            wait_for(lambda: late.on(f"{BASE}/porch/class/rain/attributes"), "attributes")
+            assert late.on(f"{BASE}/porch/class/rain/attributes")[-1].json()["score_max"] == 0.97
+            info = late.on(f"{BASE}/bridge/info")[-1].json()
+            assert info["epoch"] == daemon.outbox.epoch
+            assert info["model"] == {"name": "yamnet256-esc10", "sha256": "0" * 64}
+            assert info["classes"]["dog"] == "Dog"
+            wait_for(lambda: late.on(f"{BASE}/bridge/health"), "health")
+            assert all(message.retain for message in late.messages)
+            assert not late.on(EVENTS), "events are never retained"
+
+
+def test_an_end_sets_the_class_off_again(broker: Mosquitto) -> None:
+    with Subscriber(broker) as subscriber, running(broker) as daemon:
+        daemon.publisher.event(draft(type="start"))
+        subscriber.wait_for(f"{BASE}/porch/class/dog/state", "ON")
+        daemon.publisher.event(draft(type="end"))
+        subscriber.wait_for(f"{BASE}/porch/class/dog/state", "OFF")
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_events_arrive_in_order_with_consecutive_numbers(broker: Mosquitto, protocol: str) -> None:
+    with Subscriber(broker, EVENTS) as subscriber, running(broker, protocol=protocol) as daemon:
+        daemon.publish(500)
+        wait_for(lambda: len(subscriber.messages) >= 500, "500 events")
+        assert numbers(subscriber.messages) == list(range(500))
+        assert {message.qos for message in subscriber.messages} == {1}
+        event = subscriber.messages[0].json()
+        assert event["epoch"] == daemon.outbox.epoch
+        assert event["replayed"] is False
+        wait_for(lambda: daemon.outbox.depth == 0, "the outbox is empty")
+
+
+def test_a_broker_that_is_late_at_boot_gets_what_came_before_it(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker")
+    with running(broker) as daemon:
+        daemon.publish(50)
+        wait_for(lambda: daemon.sink.problem is not None, "the first attempt failed")
+        assert "nothing listens" in (daemon.sink.problem or "")
+        broker.start()
+        try:
+            wait_for(lambda: daemon.outbox.depth == 0, "delivered")
+            assert daemon.sink.reconnects == 0
+            daemon.publisher.close(2.0)
+        finally:
+            broker.kill()
+
+
+def test_a_killed_broker_loses_nothing_and_late_events_are_flagged(broker: Mosquitto) -> None:
+    now = [0.0]
+    outbox = MemoryOutbox(10_000, clock=lambda: now[0])
+    with Subscriber(broker, EVENTS) as subscriber, running(broker, outbox) as daemon:
+        daemon.publish(100)
+        wait_for(lambda: outbox.depth == 0 and len(subscriber.messages) >= 100, "the first half")
+        broker.kill()
+        daemon.publish(100)
+        now[0] = 60.0
+        broker.start()
+        subscriber.ready()
+        daemon.publish(100)
+        wait_for(lambda: outbox.depth == 0, "delivered")
+        wait_for(lambda: 299 in numbers(subscriber.messages), "the last event")
+        got = first_deliveries(subscriber.messages)
+        assert got == sorted(got)
+        replayed = {message.json()["seq"]: message.json()["replayed"] for message in subscriber.messages}
+        assert not replayed[50]
+        assert all(replayed[seq] for seq in replayed if 100 <= seq < 200)
+        assert not replayed[299]
+        assert daemon.sink.reconnects == 1
+
+
+def test_a_full_outbox_announces_the_hole(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker")
+    with running(broker, MemoryOutbox(10), reconnect_max_s=3600) as daemon:
+        daemon.publish(25)
+        broker.start()
+        try:
+            with Subscriber(broker) as subscriber:
+                topic = f"{BASE}/bridge/outbox_dropped"
+                wait_for(lambda: subscriber.on(topic), "the hole")
+                epoch = daemon.outbox.epoch
+                hole = {"epoch": epoch, "first_seq": 0, "last_seq": 14, "reason": "outbox_full"}
+                assert [message.json() for message in subscriber.on(topic)] == [hole]
+                wait_for(lambda: len(subscriber.on(EVENTS)) >= 10, "what was kept")
+                assert numbers(subscriber.on(EVENTS)) == list(range(15, 25))
+                wait_for(lambda: not daemon.outbox.holes(), "announced once")
+        finally:
+            daemon.publisher.close(2.0)
+            broker.kill()
+
+
+def test_the_last_will_says_offline_when_the_process_is_killed(broker: Mosquitto, tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from tests.sinks.parts import *\n"
+        f"with running({broker.port}) as daemon: time.sleep(60)\n"
+    )
+    with Subscriber(broker, f"{BASE}/bridge/state") as subscriber:
+        child = subprocess.Popen([sys.executable, "-c", program])
+        try:
+            subscriber.wait_for(f"{BASE}/bridge/state", '{"state":"online"}')
+        finally:
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+        subscriber.wait_for(f"{BASE}/bridge/state", '{"state":"offline"}')
+
+
+def test_close_drains_and_says_offline(broker: Mosquitto) -> None:
+    with Subscriber(broker) as subscriber, running(broker) as daemon:
+        daemon.publish(300)
+        daemon.publisher.close(5.0)
+        assert daemon.outbox.depth == 0
+        subscriber.wait_for(f"{BASE}/bridge/state", '{"state":"offline"}')
+        assert numbers(subscriber.on(EVENTS)) == list(range(300))
+        assert subscriber.messages[-1].topic == f"{BASE}/bridge/state", "the last word"
+
+
+def test_close_without_a_broker_keeps_to_its_time() -> None:
+    with running(free_port()) as daemon:
+        daemon.publish(10)
+        began = time.monotonic()
+        daemon.publisher.close(0.5)
+        assert time.monotonic() - began < 2.0
+
+
+def test_levels_come_at_most_once_a_second(broker: Mosquitto) -> None:
+    with Subscriber(broker) as subscriber, running(broker) as daemon:
+        wait_for(lambda: daemon.sink.connected, "connected")
+        topic = f"{BASE}/porch/level"
+        began = time.monotonic()
+        step = 0
+        while len(subscriber.on(topic)) < 2:
+            daemon.publisher.level(SourceLevel("porch", -30.0 - step, float("-inf"), -60.0, False))
+            step += 1
+            time.sleep(0.01)  # the rate at which a pipeline reports, not a wait for something
+            assert time.monotonic() - began < 15
+        assert time.monotonic() - began >= 0.95
+        assert subscriber.on(topic)[0].json() == {
+            "rms_dbfs": subscriber.on(topic)[0].json()["rms_dbfs"],
+            "peak_dbfs": -120.0,
+            "floor_dbfs": -60.0,
+            "clipped": False,
+        }
+        assert subscriber.on(topic)[1].json()["rms_dbfs"] < -32.0, "the newest, not the next"
+        assert not subscriber.on(topic)[0].retain
