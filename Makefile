@@ -1,0 +1,64 @@
+# `make run` and `make test` are all that a newcomer needs; both install what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+RUN_PACKAGES := libportaudio2 mosquitto python3-venv
+TEST_PACKAGES := $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd
+
+.PHONY: help install run test check format bench train train-folds evaluate docs install-service lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 18
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[litert]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[web,tools,dev]'
+	@touch $@ $(VENV)/.run
+
+install: $(VENV)/.dev ## make .venv with everything for development
+
+run: ## listen, or demonstrate on a synthesised soundscape where there is no microphone
+	@scripts/system-packages.sh $(RUN_PACKAGES)
+	@$(MAKE) --no-print-directory $(VENV)/.run
+	$(BIN)/aed-daemon run --demo $(ARGS)
+
+test: ## install what the tests need and run them all
+	@scripts/system-packages.sh $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory $(VENV)/.dev
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## measure speed, memory and latency; writes benchmarks/results.json
+	@scripts/system-packages.sh $(TEST_PACKAGES)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.dev ## generate the reference pages
+	$(BIN)/python -m scripts.generate_docs
+
+lock: ## pin the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -o constraints.txt
+
+install-service: ## install the daemon under /opt/aed with its systemd unit (as root)
+	sh systemd/install.sh
+
+clean: ## remove everything that was built
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
