@@ -1,0 +1,1 @@
+"""The default model: NAME.tflite and its manifest, NAME.json."""
