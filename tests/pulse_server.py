@@ -95,6 +95,8 @@ class FifoWriter:
                 data = data[os.write(self._descriptor, data) :]
             except BlockingIOError:
                 self._stop.wait(0.002)
+            except BrokenPipeError:  # the microphone has been pulled out
+                self._stop.set()
 
 
 class PulseServer:
@@ -149,6 +151,11 @@ class PulseServer:
                 env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         wait_until(lambda: self._control("info").returncode == 0, "PulseAudio answers")
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not been killed."""
+        return self._process is not None
 
     def kill(self) -> None:
         """Kill the server, as a crash would."""

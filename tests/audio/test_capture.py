@@ -38,6 +38,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseServer]:
 def pulse(server: PulseServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[PulseServer]:
     for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "PULSE_RUNTIME_PATH", "PULSE_SERVER"):
         monkeypatch.setenv(name, server.environment[name])
+    if not server.running:  # a test that kills it has failed
+        server.start()
     yield server
     server.unload_source()
 
