@@ -116,7 +116,7 @@ class ModelManifest(_Strict):
     output: TensorSpec
     activation: Literal["softmax", "sigmoid"] = Field(description="What the outputs are.")
     labels: list[LabelSpec] = Field(min_length=1, description="One per output, in order.")
-    gate: GateSpec = GateSpec()  # type: ignore[call-arg]
+    gate: GateSpec = GateSpec()
     metrics: dict[str, Any] = Field(default_factory=dict, description="What was measured, by name.")
     provenance: Provenance
 

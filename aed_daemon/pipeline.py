@@ -146,8 +146,15 @@ class Pipeline:
             start = self._origin + event.start_frame * self._detector.spec.hop_length
             self.counters.events += 1
             gap_before = self._follows_gap(start)
-            draft = self._reporter.report(event, self._origin, decision.scores, gap_before=gap_before)
-            self._out.event(draft)
+            self._out.event(
+                self._reporter.report(
+                    event,
+                    self._origin,
+                    self._origin + decision.end_sample,
+                    decision.scores,
+                    gap_before=gap_before,
+                )
+            )
         self._out.level(
             SourceLevel(
                 self._source,
@@ -170,5 +177,6 @@ class Pipeline:
     def _finish(self, reason: str) -> None:
         for event in self._detector.finish(reason):
             self.counters.events += 1
-            self._out.event(self._reporter.report(event, self._origin, None, gap_before=False))
+            now = self._ring.read_index
+            self._out.event(self._reporter.report(event, self._origin, now, None, gap_before=False))
         self._detector.reset()

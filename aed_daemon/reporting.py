@@ -65,7 +65,13 @@ class EventReporter:
         self._ids: dict[int, tuple[str, float, bool]] = {}
 
     def report(
-        self, event: TrackEvent, origin_sample: int, scores: NDArray[np.int8] | None, *, gap_before: bool
+        self,
+        event: TrackEvent,
+        origin_sample: int,
+        decided_sample: int,
+        scores: NDArray[np.int8] | None,
+        *,
+        gap_before: bool,
     ) -> Event:
         """Return the event to publish.
 
@@ -75,6 +81,8 @@ class EventReporter:
             Frames counted from `origin_sample`.
         origin_sample : int
             Sample index of frame 0.
+        decided_sample : int
+            The first sample index that the decision did not need.
         scores : ndarray, int8 (classes,), optional
             The network's output at this hop.
         gap_before : bool
@@ -89,7 +97,8 @@ class EventReporter:
         identity, start_ts, gap_before = self._ids[event.track]
         if event.type == "end":
             del self._ids[event.track]
-        published = self._clock()
+        # A recording that is read faster than it sounds is published when it would have been heard.
+        published = max(self._clock(), self._utc_of(decided_sample))
         duration_s = None if end_sample is None else (end_sample - start_sample) / self._rate_hz
         return Event(
             type=event.type,

@@ -119,18 +119,16 @@ class FeatureSpec:
                 expected=", ".join(known),
                 hint="The manifest was made by another version of model-tools; export it again.",
             )
-        reference = cls()
-        for name in known:
-            expected, got = getattr(reference, name), values[name]
-            same_kind = isinstance(got, str) == isinstance(expected, str) and not isinstance(got, bool)
-            if not same_kind or (isinstance(expected, str) and got != expected):
+        reference = asdict(cls())
+        for name, standard in reference.items():
+            if not _computable(standard, values[name]):
                 raise ModelError(
                     f"features.{name} is not one that this version computes",
                     where=where,
-                    expected=repr(expected) if isinstance(expected, str) else "a number",
-                    got=repr(got),
+                    expected=repr(standard) if isinstance(standard, str) else type(standard).__name__,
+                    got=repr(values[name]),
                 )
-        spec = cls(**{n: type(getattr(reference, n))(values[n]) for n in known})
+        spec = cls(**{name: type(standard)(values[name]) for name, standard in reference.items()})
         spec._check(where)
         return spec
 
@@ -143,7 +141,8 @@ class FeatureSpec:
             "n_fft": 0 < self.n_fft <= 65_536,
             "n_mels": 0 < self.n_mels <= 1_024,
             "patch_frames": 0 < self.patch_frames <= 10_000,
-            "fmax_hz": 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2,
+            "fmin_hz": 0 <= self.fmin_hz < self.fmax_hz,
+            "fmax_hz": self.fmax_hz <= self.sample_rate_hz / 2,
             "log_offset": self.log_offset > 0,
             "power": self.power in (1.0, 2.0),
             "pcm_full_scale": self.pcm_full_scale > 0,
@@ -153,6 +152,19 @@ class FeatureSpec:
                 raise ModelError(
                     f"features.{name} is out of range", where=where, got=repr(getattr(self, name))
                 )
+
+
+_LARGEST = 1e9
+"""No field of a spec that can be computed is greater."""
+
+
+def _computable(standard: object, value: object) -> bool:
+    """Return whether a value has the kind that a field needs; of texts there is only one each."""
+    if isinstance(standard, str):
+        return value == standard
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:  # or NaN
+        return False
+    return isinstance(standard, float) or value == int(value)
 
 
 YAMNET_256 = FeatureSpec()

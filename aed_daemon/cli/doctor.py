@@ -1,0 +1,17 @@
+"""`aed-daemon doctor`: what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print every check; the exit status is 1 where one failed."""
+    from aed_daemon.doctor import run_checks
+
+    checks = run_checks(args.config)
+    for check in checks:
+        print(f"{'ok  ' if check.ok else 'MISS'}  {check.name}: {check.text}")
+        if not check.ok and check.hint:
+            print(f"      {check.hint}")
+    return 0 if all(check.ok for check in checks) else 1

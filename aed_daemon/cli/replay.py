@@ -1,0 +1,152 @@
+"""`aed-daemon replay`: detect in recordings through the very stages that listen live."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from aed_daemon.audio.reader import CaptureReader
+from aed_daemon.audio.source import Source
+from aed_daemon.cli.settings import detection_settings
+from aed_daemon.config import Config
+from aed_daemon.config_file import check_against_model
+from aed_daemon.detector import Decision, Detector
+from aed_daemon.errors import AudioError
+from aed_daemon.events import Event
+from aed_daemon.inference import TfliteClassifier, load_classifier
+from aed_daemon.pipeline import Pipeline
+from aed_daemon.reporting import EventReporter
+from aed_daemon.sinks.outbox import MemoryOutbox
+from aed_daemon.sinks.protocol import SourceLevel
+from aed_daemon.sources import conditioning_of
+
+_LONG_S = 30.0
+"""Recordings from this length on get a progress bar on a terminal."""
+
+
+class _Printer:
+    """Numbers events and prints them."""
+
+    def __init__(self, origin: Callable[[], float | None], *, as_json: bool) -> None:
+        self._outbox = MemoryOutbox(10)
+        self._origin, self._as_json = origin, as_json
+
+    def event(self, draft: Event) -> Event:
+        event = self._outbox.append(draft)
+        print(event.to_json() if self._as_json else self._line(event), flush=True)
+        return event
+
+    def level(self, level: SourceLevel) -> None:
+        """Levels are no events: nothing to print."""
+
+    def _line(self, event: Event) -> str:
+        at_s = event.start_ts - (self._origin() or 0.0)
+        if event.type == "end":
+            at_s += event.duration_s or 0.0
+        strength = f"{event.level.snr_db:.0f} dB" if event.score_max is None else f"{event.score_max:.2f}"
+        return f"{at_s:10.3f} s  {event.type:6}  {event.class_:16} {strength}"
+
+
+def replay_file(
+    path: Path,
+    config: Config,
+    classifier: TfliteClassifier,
+    *,
+    speed: float | None,
+    as_json: bool,
+    on_decision: Callable[[Decision], None] | None = None,
+) -> None:
+    """Print the events of one recording.
+
+    Raises
+    ------
+    AudioError
+        For a recording that cannot be read, after the events of what could be.
+    """
+    from aed_daemon.audio.file import FileSource
+
+    def source() -> Source:
+        return FileSource(path, speed=speed)
+
+    how = conditioning_of(config.source[0])
+    spec = classifier.manifest.spec
+    reader = CaptureReader(source, rate_hz=spec.sample_rate_hz, conditioning=how, retry=False)
+
+    def utc_of(index: int) -> float:
+        return reader.clock.utc_s(index) or 0.0
+
+    pipeline = Pipeline(
+        path.name,
+        reader.ring,
+        Detector(classifier, config.detection),
+        EventReporter(config.node, path.name, classifier, config.detection.hop_frames, utc_of),
+        _Printer(lambda: reader.clock.utc_s(0), as_json=as_json),
+        on_decision=on_decision,
+    )
+    reader.start()
+    try:
+        pipeline.run()
+    finally:
+        reader.stop()
+    if reader.error:
+        raise reader.error
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Replay all files; one that cannot be read is reported and the others still are."""
+    stand_in = {"type": "file", "name": "replay", "path": str(args.files[0])}
+    config = detection_settings(args.config, args.model, args.engine, stand_in)
+    classifier = load_classifier(config.model.path, config.model.engine, config.model.threads)
+    check_against_model(config, classifier.manifest)
+    status = 0
+    for path in args.files:
+        try:
+            with _Progress(path) as progress:
+                replay_file(
+                    path,
+                    config,
+                    classifier,
+                    speed=args.speed,
+                    as_json=args.json,
+                    on_decision=progress.advance,
+                )
+        except AudioError as error:
+            print(f"aed-daemon: {error}", file=sys.stderr)
+            status = error.exit_code
+    return status
+
+
+class _Progress:
+    """A progress bar on standard error, for long recordings on a terminal."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bar: object | None = None
+
+    def __enter__(self) -> _Progress:
+        if sys.stderr.isatty():
+            from aed_daemon.audio.file import duration_s
+
+            length_s = duration_s(self._path)
+            if length_s is not None and length_s >= _LONG_S:
+                self._start(length_s)
+        return self
+
+    def _start(self, length_s: float) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._bar = Progress(console=Console(stderr=True))
+        self._bar.start()
+        self._task = self._bar.add_task(self._path.name, total=length_s)
+
+    def advance(self, decision: Decision) -> None:
+        """Show how far the recording has been heard."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=decision.end_sample / 16_000)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

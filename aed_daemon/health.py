@@ -1,0 +1,82 @@
+"""How the daemon is: memory, processor time and the system clock, read from the kernel."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from pathlib import Path
+
+_TIME_ERROR = 5
+"""adjtimex's return value for a clock that is not synchronised (man 2 adjtimex)."""
+
+_TIMEX_BYTES = 512
+"""More than struct timex has on any architecture."""
+
+
+def pss_mb() -> float | None:
+    """Return the proportional set size of this process and its children, MiB; None where unknown."""
+    total_kb = 0
+    try:
+        own = os.getpid()
+        for pid in [own, *_children(own)]:
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+                if line.startswith("Pss:"):
+                    total_kb += int(line.split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return total_kb / 1024
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
+    return found + [grandchild for child in found for grandchild in _children(child)]
+
+
+class CpuMeter:
+    """Share of one core that this process and its ended children took between two readings."""
+
+    def __init__(self) -> None:
+        self._before = (time.monotonic(), self._used_s())
+
+    def percent(self) -> float | None:
+        """Return the share since the last call, in percent; None if called twice at once."""
+        now = (time.monotonic(), self._used_s())
+        (then_s, then_used_s), self._before = self._before, now
+        return 100.0 * (now[1] - then_used_s) / (now[0] - then_s) if now[0] > then_s else None
+
+    @staticmethod
+    def _used_s() -> float:
+        times = os.times()
+        return times.user + times.system + times.children_user + times.children_system
+
+
+class ClockState:
+    """Whether the system clock is synchronised, asked of the kernel at most once a minute."""
+
+    _KEEP_S = 60.0
+
+    def __init__(self) -> None:
+        self._asked_s: float | None = None
+        self._synced = False
+
+    def __call__(self) -> bool:
+        """Return whether it is; a kernel that does not say counts as not."""
+        now_s = time.monotonic()
+        if self._asked_s is None or now_s - self._asked_s > self._KEEP_S:
+            self._asked_s, self._synced = now_s, clock_synchronised()
+        return self._synced
+
+
+def clock_synchronised() -> bool:
+    """Return whether an NTP service keeps the system clock right."""
+    if Path("/run/systemd/timesync/synchronized").exists():
+        return True
+    timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # all zero: mode 0, read only
+    try:
+        state = ctypes.CDLL(None).adjtimex(timex)
+    except (OSError, AttributeError):
+        return False
+    return 0 <= int(state) != _TIME_ERROR

@@ -1,0 +1,122 @@
+"""Outlet: the publisher that the pipelines see, which a reload can exchange under them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+
+from aed_daemon import __version__
+from aed_daemon.config import SCHEMA_VERSION, Config
+from aed_daemon.events import Event
+from aed_daemon.loud import LABEL as LOUD_LABEL
+from aed_daemon.manifest import LOUD_SOUND, ModelManifest
+from aed_daemon.publisher import Publisher
+from aed_daemon.rules import class_rules
+from aed_daemon.sinks.outbox import MemoryOutbox, Outbox
+from aed_daemon.sinks.protocol import BridgeInfo, Health, Sink, SourceLevel
+
+_NO_BROKER_EVENTS = 10
+"""Events kept where there is no broker that would ever fetch them."""
+
+
+class Outlet:
+    """Takes events, levels and states for whatever publisher there is at the moment.
+
+    What a source's state is, is remembered, and told to each new publisher.
+
+    Parameters
+    ----------
+    config : Config
+        Node, outputs and broker.
+    manifest : ModelManifest
+        The model.
+    engine : str
+        What runs it.
+    exact : bool
+        Whether that engine is bit-exact.
+    extra : sequence of Sink
+        Further sinks, for a live view.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        manifest: ModelManifest,
+        engine: str,
+        *,
+        exact: bool,
+        extra: Sequence[Sink] = (),
+    ) -> None:
+        self._manifest, self._engine, self._exact, self._extra = manifest, engine, exact, extra
+        self._lock = threading.Lock()
+        self._states: dict[str, tuple[bool, str | None]] = {}
+        capacity = config.mqtt.queue_events if config.mqtt.enabled else _NO_BROKER_EVENTS
+        self._outbox: Outbox = MemoryOutbox(capacity)
+        self._publisher = self._make(config)
+
+    def exchange(self, config: Config) -> None:
+        """Publish as another configuration says from now on; events that wait are kept."""
+        publisher = self._make(config)
+        with self._lock:
+            before, self._publisher = self._publisher, publisher
+            states = dict(self._states)
+        before.close(2.0)
+        for source, (online, reason) in states.items():
+            publisher.availability(source, online, reason)
+
+    def event(self, draft: Event) -> Event:
+        """Publish an event under the next number."""
+        with self._lock:
+            return self._publisher.event(draft)
+
+    def level(self, level: SourceLevel) -> None:
+        """Publish a level."""
+        self._publisher.level(level)
+
+    def availability(self, source: str, online: bool, reason: str | None) -> None:
+        """Publish that a source can be heard, or why it cannot."""
+        with self._lock:
+            self._states[source] = (online, reason)
+            self._publisher.availability(source, online, reason)
+
+    def health(self, health: Health) -> None:
+        """Publish how the daemon is."""
+        self._publisher.health(health)
+
+    def close(self, timeout_s: float) -> None:
+        """Deliver what can be delivered in time."""
+        self._publisher.close(timeout_s)
+
+    def _make(self, config: Config) -> Publisher:
+        sinks: list[Sink] = list(self._extra)
+        if config.output.jsonl:
+            from aed_daemon.sinks.jsonl import JsonLinesSink
+
+            sinks.append(JsonLinesSink(sys.stdout))
+        if config.mqtt.enabled:
+            from aed_daemon.sinks.mqtt_sink import MqttSink
+
+            mqtt = MqttSink(config.mqtt, config.node, self._info(config), self._outbox)
+            mqtt.start()
+            sinks.append(mqtt)
+        return Publisher(self._outbox, sinks)
+
+    def _info(self, config: Config) -> BridgeInfo:
+        return BridgeInfo(
+            version=__version__,
+            model_name=self._manifest.name,
+            model_sha256=self._manifest.sha256,
+            engine=self._engine,
+            exact=self._exact,
+            classes=published_classes(config, self._manifest),
+            sources=tuple(source.name for source in config.source),
+            config_schema=SCHEMA_VERSION,
+            epoch=self._outbox.epoch,
+        )
+
+
+def published_classes(config: Config, manifest: ModelManifest) -> Mapping[str, str]:
+    """Return the classes that events can have, slug to label."""
+    classes = {rule.slug: rule.label for rule in class_rules(config.detection, manifest)}
+    return {**classes, LOUD_SOUND: LOUD_LABEL} if config.detection.loud_sound.enabled else classes

@@ -1,0 +1,310 @@
+"""Daemon: the process that listens, from its configuration to its last acknowledged event."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import structlog
+
+from aed_daemon.config import Config
+from aed_daemon.config_file import check_against_model
+from aed_daemon.detector import Decision, Detector
+from aed_daemon.errors import AedError
+from aed_daemon.health import ClockState, CpuMeter, pss_mb
+from aed_daemon.inference import DEFAULT_MODEL, TfliteClassifier, load_classifier
+from aed_daemon.manifest import load_manifest
+from aed_daemon.notify import Notifier, ProgressWatch, SourceProgress
+from aed_daemon.outlet import Outlet
+from aed_daemon.reporting import EventReporter
+from aed_daemon.sinks.protocol import Health, Sink
+from aed_daemon.worker import SourceWorker
+
+_log = structlog.get_logger(__name__)
+
+_TURN_S = 0.25
+_STOP_S = 5.0
+"""Time for everything to end after SIGTERM."""
+
+_PIPELINE_STOP_S = 2.0
+
+
+class Daemon:
+    """Everything that runs, and its main loop.
+
+    Parameters
+    ----------
+    config : Config
+        What to do.
+    reload : callable, optional
+        Reads the configuration anew; raises ConfigError. Called for SIGHUP.
+    sinks : sequence of Sink
+        Further sinks, for a live view.
+    on_decision : callable, optional
+        on_decision(source, decision) sees every hop.
+
+    Raises
+    ------
+    ConfigError, ModelError
+        From `run`: the only two that end it by themselves.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        reload: Callable[[], Config] | None = None,
+        sinks: Sequence[Sink] = (),
+        on_decision: Callable[[str, Decision], None] | None = None,
+    ) -> None:
+        self._config = config
+        self._read_config = reload
+        self._extra_sinks = sinks
+        self._on_decision = on_decision
+        self._notifier = Notifier()
+        self._watch = ProgressWatch()
+        self._clock_state = ClockState()
+        self._cpu = CpuMeter()
+        self._stopping = threading.Event()
+        self._reloading = threading.Event()
+        self._workers: dict[str, SourceWorker] = {}
+        self._pending_states: list[tuple[str, bool, str | None]] = []
+        self._states_lock = threading.Lock()
+        self._outlet: Outlet | None = None
+        self._started_s = time.monotonic()
+        self._turns = 0
+        self._ready = False
+        self._health_due_s = 0.0
+        self._pinged_s = 0.0
+
+    def stop(self) -> None:
+        """Ask the main loop to end; from any thread or signal handler."""
+        self._stopping.set()
+
+    def request_reload(self) -> None:
+        """Ask the main loop to read the configuration anew; from any thread or signal handler."""
+        self._reloading.set()
+
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT end it, SIGHUP reloads; only from the main thread."""
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            self.stop()
+
+        def again(_number: int, _frame: FrameType | None) -> None:
+            self.request_reload()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGHUP, again)
+
+    def run(self) -> None:
+        """Listen until stopped, or until every source has come to its end."""
+        model_path = self._config.model.path or DEFAULT_MODEL
+        manifest = load_manifest(model_path)
+        check_against_model(self._config, manifest)
+        try:
+            # Devices take their time to open: capture begins first, the ring keeps what comes.
+            for source in self._config.source:
+                self._add_worker(source.name, manifest.spec.sample_rate_hz)
+            self._classifier = self._load_classifier(self._config)
+            outlet = Outlet(
+                self._config,
+                manifest,
+                self._classifier.engine,
+                exact=self._classifier.exact,
+                extra=self._extra_sinks,
+            )
+            with self._states_lock:
+                self._outlet = outlet
+                for state in self._pending_states:
+                    outlet.availability(*state)
+            for worker in self._workers.values():
+                self._listen(worker)
+            _log.info(
+                "listening",
+                sources=list(self._workers),
+                model=manifest.name,
+                engine=self._classifier.engine,
+                hop_s=self._config.detection.hop_frames / manifest.spec.frames_per_second,
+            )
+            self._loop()
+        finally:
+            self._shut_down()
+        for worker in self._workers.values():
+            if worker.failure:
+                raise worker.failure
+
+    # Main loop
+
+    def _loop(self) -> None:
+        while not self._stopping.wait(_TURN_S):
+            self._turns += 1
+            if self._reloading.is_set():
+                self._reloading.clear()
+                self._reload()
+            self._become_ready()
+            self._ping()
+            self._report_health()
+            if all(worker.ended for worker in self._workers.values()):
+                return
+
+    def _become_ready(self) -> None:
+        if self._ready:
+            return
+        heard = [w.name for w in self._workers.values() if w.counters()[1].hops > 0]
+        waiting = [w.name for w in self._workers.values() if w.counters()[0].state == "waiting"]
+        if heard or len(waiting) == len(self._workers):
+            self._ready = True
+            self._notifier.ready(self._status())
+
+    def _ping(self) -> None:
+        interval_s = self._notifier.watchdog_interval_s
+        now_s = time.monotonic()
+        if interval_s is None or now_s - self._pinged_s < interval_s / 3:
+            return
+        self._pinged_s = now_s
+        sources = {}
+        for worker in self._workers.values():
+            capture, detection = worker.counters()
+            sources[worker.name] = SourceProgress(
+                state=capture.state, samples=capture.samples, hops=detection.hops
+            )
+        if self._watch.check(self._turns, sources):
+            self._notifier.watchdog()
+
+    def _report_health(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._health_due_s or self._outlet is None:
+            return
+        self._health_due_s = now_s + self._config.mqtt.health_interval_s
+        counters = [worker.counters() for worker in self._workers.values()]
+        busy_s = sum(detection.busy_s for _, detection in counters)
+        audio_s = sum(detection.audio_s for _, detection in counters)
+        self._outlet.health(
+            Health(
+                real_time_factor=round(busy_s / audio_s, 5) if audio_s else None,
+                cpu_percent=self._cpu.percent(),
+                pss_mb=pss_mb(),
+                overruns=sum(capture.overruns for capture, _ in counters),
+                shed_hops=0,
+                events=sum(detection.events for _, detection in counters),
+                uptime_s=round(now_s - self._started_s, 1),
+            )
+        )
+        if self._ready:
+            self._notifier.status(self._status())
+
+    def _status(self) -> str:
+        parts = []
+        for worker in self._workers.values():
+            state = worker.counters()[0].state
+            parts.append(f"{worker.name} {'listening' if state == 'running' else state}")
+        return f"{', '.join(parts)}; model {self._classifier.manifest.name} on {self._classifier.engine}"
+
+    # Sources
+
+    def _add_worker(self, name: str, rate_hz: int) -> SourceWorker:
+        source = next(source for source in self._config.source if source.name == name)
+        worker = SourceWorker(source, rate_hz, self._source_state)
+        self._workers[name] = worker
+        worker.start()
+        return worker
+
+    def _listen(self, worker: SourceWorker) -> None:
+        if self._outlet is None:
+            return
+        on_decision = self._on_decision
+        seen = None if on_decision is None else lambda decision: on_decision(worker.name, decision)
+        worker.listen(self._detector(), self._reporter(worker), self._outlet, seen)
+
+    def _detector(self) -> Detector:
+        # An interpreter belongs to one thread, so every source has its own.
+        return Detector(self._load_classifier(self._config), self._config.detection)
+
+    def _reporter(self, worker: SourceWorker) -> EventReporter:
+        clock = worker.reader.clock
+        return EventReporter(
+            self._config.node,
+            worker.name,
+            self._classifier,
+            self._config.detection.hop_frames,
+            lambda index: time.time() if (utc_s := clock.utc_s(index)) is None else utc_s,
+            clock_synced=self._clock_state,
+        )
+
+    def _source_state(self, name: str, online: bool, reason: str | None) -> None:
+        if online:
+            _log.info("source_online", source=name)
+        else:
+            _log.warning("source_offline", source=name, reason=reason)
+        code = reason if online or reason in ("ended", "stopped") else "device_lost"
+        with self._states_lock:
+            if self._outlet is None:
+                self._pending_states.append((name, online, code))
+            else:
+                self._outlet.availability(name, online, code)
+
+    @staticmethod
+    def _load_classifier(config: Config) -> TfliteClassifier:
+        return load_classifier(config.model.path, config.model.engine, config.model.threads)
+
+    # Reload and end
+
+    def _reload(self) -> None:
+        """Take over a changed configuration; one with a fault changes nothing."""
+        if self._read_config is None or self._outlet is None:
+            return
+        self._notifier.reloading()
+        try:
+            config = self._read_config()
+            manifest = load_manifest(config.model.path or DEFAULT_MODEL)
+            check_against_model(config, manifest)
+            classifier = self._load_classifier(config)
+            before, self._config = self._config, config
+            try:
+                if _publishing(before) != _publishing(config):
+                    self._outlet.exchange(config)
+            except AedError:
+                self._config = before
+                raise
+        except AedError as error:
+            _log.error("reload_refused", error=str(error))
+        else:
+            self._classifier = classifier
+            self._exchange_workers(before, manifest.spec.sample_rate_hz)
+            _log.info("reloaded", sources=list(self._workers))
+        self._notifier.ready(self._status())
+
+    def _exchange_workers(self, before: Config, rate_hz: int) -> None:
+        """Keep sources that are as they were, with their devices open; exchange the others."""
+        wanted = {source.name: source for source in self._config.source}
+        for name, worker in list(self._workers.items()):
+            if wanted.get(name) != worker.config:
+                worker.stop(_PIPELINE_STOP_S)
+                del self._workers[name]
+            elif (before.detection, before.model, before.node) != (
+                self._config.detection,
+                self._config.model,
+                self._config.node,
+            ):
+                worker.relisten(self._detector(), self._reporter(worker))
+        for name in wanted.keys() - self._workers.keys():
+            self._listen(self._add_worker(name, rate_hz))
+
+    def _shut_down(self) -> None:
+        self._notifier.stopping()
+        deadline_s = time.monotonic() + _STOP_S
+        for worker in self._workers.values():
+            worker.stop(_PIPELINE_STOP_S)
+        if self._outlet:
+            self._outlet.close(max(0.5, deadline_s - time.monotonic()))
+
+
+def _publishing(config: Config) -> object:
+    """Return what the outlet depends on."""
+    names = [source.name for source in config.source]
+    return config.node, config.mqtt, config.output, config.detection, names

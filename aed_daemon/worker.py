@@ -1,0 +1,113 @@
+"""SourceWorker: one source's capture thread and pipeline thread, from start to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from aed_daemon.audio.reader import CaptureReader, ReaderCounters
+from aed_daemon.config_sources import Source as SourceConfig
+from aed_daemon.detector import Decision, Detector
+from aed_daemon.pipeline import Out, Pipeline, PipelineCounters
+from aed_daemon.reporting import EventReporter
+from aed_daemon.sources import conditioning_of, source_maker
+
+_log = structlog.get_logger(__name__)
+
+
+class SourceWorker:
+    """A source that is listened to.
+
+    Parameters
+    ----------
+    config : SourceConfig
+        The source.
+    rate_hz : int
+        The model's rate.
+    on_state : callable
+        on_state(name, online, reason), whenever the source comes or goes.
+    retry : bool
+        As for `CaptureReader`.
+    """
+
+    def __init__(
+        self,
+        config: SourceConfig,
+        rate_hz: int,
+        on_state: Callable[[str, bool, str | None], None],
+        *,
+        retry: bool = True,
+    ) -> None:
+        self.config = config
+        self.name = config.name
+        self._on_state = on_state
+        self.online = False
+        self.reader = CaptureReader(
+            source_maker(config),
+            rate_hz=rate_hz,
+            conditioning=conditioning_of(config),
+            retry=retry,
+            on_state=self._state,
+        )
+        self.failure: BaseException | None = None
+        self._pipeline: Pipeline | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to capture; what is heard waits in the ring until `listen`."""
+        self.reader.start()
+
+    def listen(
+        self,
+        detector: Detector,
+        reporter: EventReporter,
+        out: Out,
+        on_decision: Callable[[Decision], None] | None = None,
+    ) -> None:
+        """Begin to detect, in a thread of its own."""
+        self._pipeline = Pipeline(
+            self.name, self.reader.ring, detector, reporter, out, on_decision=on_decision
+        )
+        self._thread = threading.Thread(target=self._run, name=f"pipeline {self.name}", daemon=True)
+        self._thread.start()
+
+    def relisten(self, detector: Detector, reporter: EventReporter) -> None:
+        """Go on with another detector and lose no sound."""
+        if self._pipeline:
+            self._pipeline.replace(detector, reporter)
+
+    def stop(self, timeout_s: float) -> None:
+        """Stop capturing and let the pipeline end what is open."""
+        self.reader.stop()
+        if self._thread:
+            self._thread.join(timeout_s)
+
+    def join(self) -> None:
+        """Wait until the source has ended and all of it was heard."""
+        if self._thread:
+            self._thread.join()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self._thread is not None and not self._thread.is_alive()
+
+    def counters(self) -> tuple[ReaderCounters, PipelineCounters]:
+        """Return what capture and pipeline have done."""
+        return self.reader.counters(), self._pipeline.counters if self._pipeline else PipelineCounters()
+
+    def _run(self) -> None:
+        if self._pipeline is None:
+            return
+        try:
+            self._pipeline.run()
+        except Exception as error:
+            # A defect. The daemon must not go on deaf: its main loop sees `failure` and exits.
+            _log.exception("pipeline_failed", source=self.name)
+            self.failure = error
+
+    def _state(self, online: bool, reason: str | None) -> None:
+        self.online = online
+        self._on_state(self.name, online, reason)

@@ -1,0 +1,1 @@
+"""Speed, memory and latency, each beside its baseline in the same run."""
