@@ -1,0 +1,4 @@
+"""What makes the daemon's models: data, training, quantisation, evaluation.
+
+It imports the daemon, never the reverse.
+"""
