@@ -39,7 +39,7 @@ mkdir -p "$VENV"
 COPY=$(mktemp -d)
 trap 'rm -rf "$COPY"' EXIT
 for part in pyproject.toml README.md LICENSE NOTICE aed_daemon model_tools; do
-    cp -R "$SOURCE/$part" "$COPY/"
+    [ ! -e "$SOURCE/$part" ] || cp -R "$SOURCE/$part" "$COPY/"
 done
 # shellcheck disable=SC2086 # several arguments on purpose
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
