@@ -44,7 +44,7 @@ def cannot_connect(config: MqttConfig, error: Exception) -> NoConnectionError:
         return NoConnectionError(
             f"TLS: its certificate is not trusted ({error.verify_message})",
             where=where,
-            hint="Check mqtt.tls.ca_file, and that mqtt.host is a name in the certificate.",
+            hint="Check mqtt.tls.ca_file, that mqtt.host is a name in the certificate, and this clock.",
             lasting=True,
         )
     if isinstance(error, ssl.SSLError):
@@ -144,8 +144,13 @@ def lost(config: MqttConfig, reason: str | None, detail: str | None) -> NoConnec
             where=where,
             hint="Give each daemon its own node name or mqtt.client_id.",
         )
-    said = detail or reason
-    return NoConnectionError("the connection was lost" + (f" ({said})" if said else ""), where=where)
+    if said := detail or reason:
+        return NoConnectionError(f"the connection was lost ({said})", where=where)
+    return NoConnectionError(
+        "it closed the connection",
+        where=where,
+        hint="If that goes on, another client may have the same id: see mqtt.client_id.",
+    )
 
 
 def _other_protocol(config: MqttConfig, *, lower: bool = False) -> str:

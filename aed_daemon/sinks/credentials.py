@@ -24,6 +24,17 @@ class Credentials:
     tls: ssl.SSLContext | None
 
 
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def load_credentials(config: MqttConfig) -> Credentials:
     """Read everything that the configuration names.
 
@@ -74,6 +85,7 @@ def _tls_context(config: TlsConfig) -> ssl.SSLContext:
             where="mqtt.tls.ca_file",
             expected="PEM",
         ) from None
+    context.sslsocket_class = _TidySocket
     if config.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

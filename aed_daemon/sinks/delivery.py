@@ -123,30 +123,12 @@ class Delivery:
         """Let go of what the broker has taken, and put aside what it refuses."""
         for ack in acks:
             ticket = self._under_way.pop(ack.mid, None)
-            if ticket is None:
-                continue
-            if ticket.entry is not None:
-                if ack.failure is None:
-                    self._outbox.acknowledge(ticket.entry.position)
-                else:
-                    self._outbox.dead_letter(ticket.entry.position, ack.failure)
-            if ticket.hole is not None:
-                self._hole_under_way = False
-                self._outbox.announced(ticket.hole)
-            if ack.failure is not None:
-                self._refused(ticket.topic, ack.failure)
+            if ticket is not None:
+                self._settle(ticket, ack.failure)
 
     def _send_event(self, entry: Entry) -> None:
         self._sent_until = entry.position
-        topic, payload = self._topics.event(entry.event.source), entry.event.to_json()
-        limit = self._link.maximum_packet_size
-        size = len(topic.encode()) + len(payload.encode()) + _PACKET_OVERHEAD
-        if limit is not None and size > limit:  # the broker would hang up, again and again
-            reason = f"Packet too large: {size} bytes, the broker takes {limit}"
-            self._outbox.dead_letter(entry.position, reason)
-            self._refused(topic, reason)
-            return
-        self._send(topic, payload, entry=entry)
+        self._send(self._topics.event(entry.event.source), entry.event.to_json(), entry=entry)
 
     def _send(
         self,
@@ -157,8 +139,25 @@ class Delivery:
         entry: Entry | None = None,
         hole: Hole | None = None,
     ) -> None:
-        mid = self._link.publish(topic, payload, qos=1, retain=retain)
-        self._under_way[mid] = _Ticket(self._clock(), topic, entry, hole)
+        limit = self._link.maximum_packet_size
+        size = len(topic.encode()) + len(payload.encode()) + _PACKET_OVERHEAD
+        ticket = _Ticket(self._clock(), topic, entry, hole)
+        if limit is not None and size > limit:  # the broker would hang up, again and again
+            self._settle(ticket, f"Packet too large: {size} bytes, the broker takes {limit}")
+            return
+        self._under_way[self._link.publish(topic, payload, qos=1, retain=retain)] = ticket
+
+    def _settle(self, ticket: _Ticket, failure: str | None) -> None:
+        if ticket.entry is not None:
+            if failure is None:
+                self._outbox.acknowledge(ticket.entry.position)
+            else:
+                self._outbox.dead_letter(ticket.entry.position, failure)
+        if ticket.hole is not None:
+            self._hole_under_way = False
+            self._outbox.announced(ticket.hole)
+        if failure is not None:
+            self._refused(ticket.topic, failure)
 
     def _refused(self, topic: str, reason: str) -> None:
         if (held := self._quiet.due(f"refused {topic}")) is not None:

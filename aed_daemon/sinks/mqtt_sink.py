@@ -91,7 +91,8 @@ class MqttSink:
         self._wake = Wake()
         self._thread: threading.Thread | None = None
         self._board.set(self._topics.bridge_state, ONLINE)
-        self._board.set(self._topics.bridge_info, info_payload(info, outbox.epoch))
+        self._epoch = outbox.epoch
+        self._board.set(self._topics.bridge_info, info_payload(info, self._epoch))
         for source in info.sources:
             self._board.set(self._topics.availability(source), availability_payload(False, "starting"))
             for slug in info.classes:
@@ -192,8 +193,8 @@ class MqttSink:
             self._connected = True
             self._connections += 1
             self._problem = None
-            self._quiet.forget("unavailable")
-            _log.info("mqtt_connected", broker=broker_address(self._config), again=self._connections > 1)
+            if (held := self._quiet.due("connected")) is not None:
+                _log.info("mqtt_connected", broker=broker_address(self._config), not_shown=held)
             self._deliver(connection)
             connection.close()
             _log.info("mqtt_disconnected", broker=broker_address(self._config))
@@ -206,7 +207,7 @@ class MqttSink:
             self._health_unsent = self._health is not None
         delivery = Delivery(connection, self._outbox, self._board, self._topics, self._quiet)
         while not self._closing.is_set() or (not delivery.idle and time.monotonic() < self._last_moment()):
-            self._board.set(self._topics.bridge_info, info_payload(self._info, self._outbox.epoch))
+            self._renew_info()
             delivery.fill()
             self._send_health(connection)
             self._send_levels(connection)
@@ -220,6 +221,12 @@ class MqttSink:
         while not delivery.idle and time.monotonic() < self._deadline:
             delivery.fill()
             delivery.acknowledged(connection.pump(min(0.1, max(0.0, self._deadline - time.monotonic()))))
+
+    def _renew_info(self) -> None:
+        """Say so when the outbox had to begin a new epoch."""
+        if self._epoch != (epoch := self._outbox.epoch):
+            self._epoch = epoch
+            self._board.set(self._topics.bridge_info, info_payload(self._info, epoch))
 
     def _done(self) -> bool:
         """Whether to stop trying: closed, and either nothing waits or the time is up."""
@@ -249,11 +256,11 @@ class MqttSink:
         return self._level_sent.get(source, float("-inf")) + interval - time.monotonic()
 
     def _send_levels(self, connection: Connection) -> None:
-        if connection.congested:
-            return
         with self._lock:
             due = [source for source in self._levels if self._level_due_in(source) <= 0]
             levels = [self._levels.pop(source) for source in due]
+        if connection.congested:  # left out, not kept: the next one says more than this one
+            return
         for level in levels:
             self._level_sent[level.source] = time.monotonic()
             connection.publish(self._topics.level(level.source), level_payload(level), qos=0, retain=False)
@@ -276,12 +283,7 @@ class MqttSink:
 
     def _report(self, error: NoConnectionError) -> None:
         self._problem = str(error)
-        if self._connected:
-            _log.warning("mqtt_connection_lost", problem=self._problem)
-        elif (held := self._quiet.due("unavailable")) is not None:
-            _log.warning(
-                "mqtt_broker_unavailable",
-                problem=self._problem,
-                not_shown=held,
-                events_waiting=self._outbox.depth,
-            )
+        what = "mqtt_connection_lost" if self._connected else "mqtt_broker_unavailable"
+        if (held := self._quiet.due(what)) is not None:
+            waiting = self._outbox.depth
+            _log.warning(what, problem=self._problem, not_shown=held, events_waiting=waiting)

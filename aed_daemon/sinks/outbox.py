@@ -10,7 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+from pydantic import ValidationError
+
 from aed_daemon.events import Event
+from aed_daemon.sinks.ratelimit import OncePer
+
+_log = structlog.get_logger(__name__)
 
 REPLAYED_AFTER_S = 5.0
 """An event that is sent later than this after it was committed is marked `replayed`."""
@@ -97,6 +103,11 @@ class MemoryOutbox:
         number the events and keep none, for a daemon that has nobody to deliver to.
     clock : callable
         Monotonic seconds.
+
+    Notes
+    -----
+    Events wait as JSON, a fifth of the size of the objects: a night without a broker must not
+    cost tens of megabytes.
     """
 
     def __init__(self, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -109,11 +120,12 @@ class MemoryOutbox:
         self._next_seq = 0
         self._first_seq = 0  # nothing that waits is older
         # By seq, in order, with the time of commit; a plain dict gets slow when its front is eaten away.
-        self._waiting: OrderedDict[int, tuple[Event, float]] = OrderedDict()
+        self._waiting: OrderedDict[int, tuple[str, float]] = OrderedDict()
         self._holes: list[Hole] = []
         self._dead: deque[DeadLetter] = deque(maxlen=_DEAD_LETTERS_KEPT)
         self._dead_count = 0
         self._dropped_count = 0
+        self._quiet = OncePer(clock=clock)
 
     @property
     def epoch(self) -> str:
@@ -143,13 +155,10 @@ class MemoryOutbox:
     def append(self, draft: Event) -> Event:
         """Commit an event and return it with its `epoch` and `seq`."""
         with self._lock:
-            seq = self._next_seq
-            self._next_seq += 1
-            event = draft.model_copy(update={"epoch": self._epoch, "seq": seq})
+            event = draft.model_copy(update={"epoch": self._epoch, "seq": self._next_seq})
             if self._capacity:
-                while len(self._waiting) >= self._capacity:
-                    self._drop_oldest()
-                self._waiting[seq] = (event, self._clock())
+                self._keep(event)
+            self._next_seq += 1
             return event
 
     def pending(self, after: int | None, limit: int) -> list[Entry]:
@@ -160,7 +169,8 @@ class MemoryOutbox:
             seq = self._first_seq if after is None else max(self._first_seq, after + 1)
             while len(entries) < limit and seq < self._next_seq:
                 if seq in self._waiting:
-                    event, committed = self._waiting[seq]
+                    payload, committed = self._waiting[seq]
+                    event = Event.model_validate_json(payload)
                     if now - committed > REPLAYED_AFTER_S and not event.replayed:
                         event = event.model_copy(update={"replayed": True})
                     entries.append(Entry(seq, event))
@@ -175,10 +185,9 @@ class MemoryOutbox:
     def dead_letter(self, position: int, reason: str) -> None:
         """Put an entry aside: the broker refuses it."""
         with self._lock:
-            event = self._remove(position)
-            if event is not None:
-                self._dead.append(DeadLetter(event, reason))
-                self._dead_count += 1
+            payload = self._remove(position)
+            if payload is not None:
+                self._bury(Event.model_validate_json(payload), reason)
 
     def holes(self) -> list[Hole]:
         """Return what was dropped and has not been announced yet, oldest first."""
@@ -196,7 +205,24 @@ class MemoryOutbox:
                 left.append(Hole(other.epoch, first, other.last_seq, other.reason))
             self._holes = left
 
-    def _remove(self, seq: int) -> Event | None:
+    def _keep(self, event: Event) -> None:
+        payload = event.to_json()
+        try:
+            Event.model_validate_json(payload)
+        except ValidationError as error:  # not a number, say: no subscriber could read it either
+            self._bury(event, "not a valid event")
+            if (held := self._quiet.due("invalid")) is not None:
+                _log.error("event_is_not_valid", event_id=event.id, error=str(error), not_shown=held)
+            return
+        while len(self._waiting) >= self._capacity:
+            self._drop_oldest()
+        self._waiting[event.seq] = (payload, self._clock())
+
+    def _bury(self, event: Event, reason: str) -> None:
+        self._dead.append(DeadLetter(event, reason))
+        self._dead_count += 1
+
+    def _remove(self, seq: int) -> str | None:
         found = self._waiting.pop(seq, None)
         if seq == self._first_seq:
             self._first_seq = next(iter(self._waiting), self._next_seq)

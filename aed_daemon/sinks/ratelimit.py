@@ -35,9 +35,3 @@ class OncePer:
                 return None
             self._last[key] = now
             return self._held.pop(key, 0)
-
-    def forget(self, key: str) -> None:
-        """Let the next message with this key through: the condition has ended."""
-        with self._lock:
-            self._last.pop(key, None)
-            self._held.pop(key, None)

@@ -9,17 +9,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import Health, SourceLevel
-from tests.mosquitto import Message, Mosquitto, Subscriber, free_port, wait_for
-from tests.sinks.parts import BASE, INFO, draft, running
+from tests.mosquitto import PASSWORD, USER, Message, Mosquitto, Subscriber, free_port, wait_for
+from tests.sinks.parts import BASE, INFO, Daemon, draft, running, settings
 
 pytestmark = pytest.mark.system
 
 EVENTS = f"{BASE}/porch/event"
+LEVEL = SourceLevel("porch", -30.0, -20.0, -60.0, False)
 
 
 @pytest.fixture
@@ -196,3 +199,156 @@ def test_levels_come_at_most_once_a_second(broker: Mosquitto) -> None:
         }
         assert subscriber.on(topic)[1].json()["rms_dbfs"] < -32.0, "the newest, not the next"
         assert not subscriber.on(topic)[0].retain
+
+
+def login(broker: Mosquitto, password: str = PASSWORD) -> dict[str, Any]:
+    """The configuration's part on users."""
+    path = broker.folder / "password"
+    path.write_text(password + "\n")
+    path.chmod(0o600)
+    return {"host": "localhost", "username": USER, "password_file": path}
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_events_arrive_over_tls(tmp_path: Path, protocol: str) -> None:
+    with Mosquitto(tmp_path, tls=True) as broker, Subscriber(broker, EVENTS) as subscriber:
+        tls = {"enabled": True, "ca_file": tmp_path / "ca.crt"}
+        with running(broker, tls=tls, protocol=protocol, **login(broker)) as daemon:
+            daemon.publish(300)
+            wait_for(lambda: len(subscriber.messages) >= 300, "300 events")
+            assert numbers(subscriber.messages) == list(range(300))
+            wait_for(lambda: daemon.outbox.depth == 0, "the outbox is empty")
+
+
+def test_a_wrong_password_is_a_state_said_once(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, passwords=True) as broker, capture_logs() as logs:
+        with running(broker, **login(broker, "a wrong guess")) as daemon:
+            daemon.publish(5)
+            wait_for(lambda: broker.log().count("not authorised") >= 2, "a second attempt")
+            assert "bad credentials" in (daemon.sink.problem or "")
+            assert "mqtt.username" in (daemon.sink.problem or "")
+            assert not daemon.sink.connected
+            assert daemon.outbox.depth == 5, "nothing is lost meanwhile"
+            assert [log["event"] for log in logs] == ["mqtt_broker_unavailable"]
+            daemon.publisher.close(0.1)
+        assert "a wrong guess" not in str(logs)
+
+
+def test_what_the_broker_may_not_take_is_put_aside_and_the_next_goes_on(tmp_path: Path) -> None:
+    acl = f"topic write {BASE}/bridge/#\ntopic write {BASE}/hall/#"
+    with (
+        Mosquitto(tmp_path, passwords=True, acl=acl) as broker,
+        Subscriber(broker) as subscriber,
+        capture_logs() as logs,
+        running(broker, **login(broker)) as daemon,
+    ):
+        for _ in range(20):
+            daemon.publish(1, source="porch")
+            daemon.publish(1, source="hall")
+        wait_for(lambda: daemon.outbox.depth == 0, "the outbox is empty")
+        wait_for(lambda: len(subscriber.on(f"{BASE}/hall/event")) >= 20, "the allowed half")
+        assert numbers(subscriber.on(f"{BASE}/hall/event")) == list(range(1, 40, 2))
+        assert subscriber.on(EVENTS) == []
+        assert daemon.outbox.dead_letters == 20
+        assert {letter.reason for letter in daemon.outbox.refused()} == {"Not authorized"}
+        assert (
+            len([log for log in logs if log["event"] == "mqtt_message_refused" and log["topic"] == EVENTS])
+            == 1
+        )
+        daemon.publisher.health(Health(None, None, None, 0, 0, 40, 1.0))
+        topic = f"{BASE}/bridge/health"
+        wait_for(lambda: subscriber.on(topic), "health")
+        assert subscriber.on(topic)[0].json()["dead_letters"] == 20
+
+
+def test_an_event_larger_than_the_broker_takes_does_not_block(tmp_path: Path) -> None:
+    with (
+        Mosquitto(tmp_path, options="max_packet_size 4000") as broker,
+        Subscriber(broker, EVENTS) as subscriber,
+        running(broker) as daemon,
+    ):
+        daemon.publish(1, label="x" * 5_000)
+        daemon.publish(1)
+        wait_for(lambda: subscriber.messages, "the next one")
+        assert numbers(subscriber.messages) == [1]
+        assert daemon.outbox.dead_letters == 1
+        assert daemon.sink.reconnects == 0
+
+
+def test_nothing_blocks_while_the_broker_hangs(broker: Mosquitto) -> None:
+    with Subscriber(broker, EVENTS) as subscriber, running(broker) as daemon:
+        wait_for(lambda: daemon.sink.connected, "connected")
+        broker.freeze()
+        slowest = 0.0
+        for _ in range(2_000):
+            began = time.perf_counter()
+            daemon.publish(1)
+            daemon.publisher.level(LEVEL)
+            slowest = max(slowest, time.perf_counter() - began)
+        assert slowest < 0.5, "a call waited for the broker"
+        broker.thaw()
+        wait_for(lambda: daemon.outbox.depth == 0, "delivered")
+        wait_for(lambda: 1_999 in numbers(subscriber.messages), "the last event")
+        assert first_deliveries(subscriber.messages) == list(range(2_000))
+
+
+def test_a_broker_that_hangs_is_noticed_and_left(broker: Mosquitto) -> None:
+    with running(broker) as daemon:
+        wait_for(lambda: daemon.sink.connected, "connected")
+        broker.freeze()
+        daemon.publish(10)
+        wait_for(lambda: not daemon.sink.connected, "noticed", timeout_s=30)
+        assert daemon.outbox.depth == 10
+        broker.thaw()
+        wait_for(lambda: daemon.outbox.depth == 0, "delivered", timeout_s=30)
+
+
+def test_close_keeps_to_its_time_while_the_broker_hangs(broker: Mosquitto) -> None:
+    with running(broker) as daemon:
+        wait_for(lambda: daemon.sink.connected, "connected")
+        broker.freeze()
+        daemon.publish(100)
+        began = time.monotonic()
+        daemon.publisher.close(0.5)
+        assert time.monotonic() - began < 2.0
+        broker.thaw()
+
+
+def test_everything_retained_is_published_again_to_a_broker_that_forgot_it(broker: Mosquitto) -> None:
+    with running(broker) as daemon:
+        daemon.publisher.availability("porch", True)
+        daemon.publisher.event(draft(type="start"))
+        daemon.publisher.health(Health(0.1, None, None, 0, 0, 1, 5.0))
+        wait_for(lambda: daemon.outbox.depth == 0, "delivered")
+        broker.restart()
+        with Subscriber(broker) as late:
+            late.wait_for(f"{BASE}/bridge/state", '{"state":"online"}')
+            late.wait_for(f"{BASE}/porch/availability", '{"state":"online"}')
+            late.wait_for(f"{BASE}/porch/class/dog/state", "ON")
+            late.wait_for(f"{BASE}/hall/class/rain/state", "OFF")
+            wait_for(lambda: late.on(f"{BASE}/bridge/info"), "info")
+            topic = f"{BASE}/bridge/health"
+            wait_for(lambda: late.on(topic) and late.on(topic)[-1].json()["reconnects"] == 1, "health")
+
+
+def test_what_was_on_when_the_last_process_died_is_off_at_the_next_start(broker: Mosquitto) -> None:
+    with Subscriber(broker) as subscriber:
+        with running(broker) as daemon:
+            daemon.publisher.event(draft(type="start"))
+            subscriber.wait_for(f"{BASE}/porch/class/dog/state", "ON")
+        with running(broker):
+            subscriber.wait_for(f"{BASE}/porch/class/dog/state", "OFF")
+
+
+def test_two_daemons_with_one_id_are_told_so(broker: Mosquitto) -> None:
+    with capture_logs() as logs, running(broker) as first:
+        wait_for(lambda: first.sink.connected, "connected")
+        with running(broker):
+            wait_for(lambda: any("mqtt.client_id" in str(log) for log in list(logs)), "told")
+
+
+def test_it_can_be_closed_without_ever_having_started() -> None:
+    daemon = Daemon(settings(free_port()), MemoryOutbox(10))
+    daemon.publish(2)
+    daemon.publisher.close(1.0)
+    daemon.publisher.close(1.0)
