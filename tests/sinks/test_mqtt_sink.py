@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from aed_daemon.sinks.delivery import Delivery
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import Health, SourceLevel
 from tests.mosquitto import PASSWORD, USER, Message, Mosquitto, Subscriber, free_port, wait_for
 from tests.sinks.parts import BASE, INFO, Daemon, draft, running, settings
+from tests.sinks.relay import Relay
 
 pytestmark = pytest.mark.system
 
@@ -106,24 +109,64 @@ def test_a_broker_that_is_late_at_boot_gets_what_came_before_it(tmp_path: Path) 
 def test_a_killed_broker_loses_nothing_and_late_events_are_flagged(broker: Mosquitto) -> None:
     now = [0.0]
     outbox = MemoryOutbox(10_000, clock=lambda: now[0])
-    with Subscriber(broker, EVENTS) as subscriber, running(broker, outbox) as daemon:
+    with (
+        Relay(broker.port) as relay,
+        Subscriber(broker, EVENTS) as subscriber,
+        running(relay.port, outbox) as daemon,
+    ):
         daemon.publish(100)
-        wait_for(lambda: outbox.depth == 0 and len(subscriber.messages) >= 100, "the first half")
+        wait_for(lambda: outbox.depth == 0 and len(subscriber.messages) >= 100, "the first part")
         broker.kill()
         daemon.publish(100)
         now[0] = 60.0
+        relay.down()  # until the subscriber is back: a broker that was killed knows of none
         broker.start()
         subscriber.ready()
+        relay.up()
         daemon.publish(100)
         wait_for(lambda: outbox.depth == 0, "delivered")
         wait_for(lambda: 299 in numbers(subscriber.messages), "the last event")
-        got = first_deliveries(subscriber.messages)
-        assert got == sorted(got)
-        replayed = {message.json()["seq"]: message.json()["replayed"] for message in subscriber.messages}
-        assert not replayed[50]
-        assert all(replayed[seq] for seq in replayed if 100 <= seq < 200)
-        assert not replayed[299]
-        assert daemon.sink.reconnects == 1
+        assert first_deliveries(subscriber.messages) == list(range(300))
+        late = {message.json()["seq"] for message in subscriber.messages if message.json()["replayed"]}
+        assert late == set(range(100, 200))
+        assert daemon.sink.reconnects >= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_that_is_cut_in_mid_packet_loses_nothing(broker: Mosquitto, seed: int) -> None:
+    chance = random.Random(seed)
+    with (
+        Relay(broker.port) as relay,
+        Subscriber(broker, EVENTS) as subscriber,
+        running(relay.port) as daemon,
+    ):
+        for part in range(4):
+            relay.cut_after(chance.randrange(2_000, 150_000))
+            daemon.publish(250)
+            wait_for(lambda: daemon.outbox.depth == 0, f"part {part}", timeout_s=30)
+        wait_for(lambda: 999 in numbers(subscriber.messages), "the last event")
+        assert relay.cuts >= 2
+        assert first_deliveries(subscriber.messages) == list(range(1_000))
+        contents: dict[int, dict[str, Any]] = {}
+        for message in subscriber.messages:
+            event = message.json() | {"replayed": None}
+            assert contents.setdefault(event["seq"], event) == event, "a repetition says the same"
+
+
+def test_a_defect_does_not_end_delivery_for_good(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill = Delivery.fill
+    failures = iter([True, False])
+
+    def fails_once(delivery: Delivery) -> None:
+        if next(failures, False):
+            raise RuntimeError("a defect")
+        fill(delivery)
+
+    monkeypatch.setattr(Delivery, "fill", fails_once)
+    with capture_logs() as logs, running(broker) as daemon:
+        daemon.publish(3)
+        wait_for(lambda: daemon.outbox.depth == 0, "delivered after all")
+    assert "mqtt_failed_unexpectedly" in [log["event"] for log in logs]
 
 
 def test_a_full_outbox_announces_the_hole(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Relay: the network between a client and a broker, which can be cut."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Self
+
+
+class Relay:
+    """Passes TCP connections on to a port of this machine; cuts them after so many bytes, or at once.
+
+    Parameters
+    ----------
+    to_port : int
+        Where connections go.
+    """
+
+    def __init__(self, to_port: int) -> None:
+        self._to_port = to_port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self._closed = False
+        self._up = True
+        self._bytes_left: int | None = None
+        self._threads: list[threading.Thread] = []
+        self.cuts = 0
+
+    def __enter__(self) -> Self:
+        """Begin to accept."""
+        self._begin(self._accept)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cut everything and end."""
+        self._closed = True
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._cut()
+        for thread in self._threads:
+            thread.join(10)
+
+    def down(self) -> None:
+        """Cut every connection, and every new one at once."""
+        self._up = False
+        self._cut()
+
+    def up(self) -> None:
+        """Let new connections through."""
+        self._up = True
+
+    def cut_after(self, count: int) -> None:
+        """Cut the connections when so many bytes more have gone through, in the middle of a packet."""
+        with self._lock:
+            self._bytes_left = count
+
+    def _begin(self, run: Callable[..., None], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=run, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._closed:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            if not self._up:
+                client.close()
+                continue
+            try:
+                broker = socket.create_connection(("127.0.0.1", self._to_port))
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._open += [client, broker]
+            self._begin(self._pass_on, client, broker)
+            self._begin(self._pass_on, broker, client)
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError), ExitStack() as ends:
+            ends.callback(self._end, source)
+            ends.callback(self._end, target)
+            while data := source.recv(4_096):
+                self._send(data, target)
+
+    def _send(self, data: bytes, target: socket.socket) -> None:
+        with self._lock:
+            left = self._bytes_left
+            if left is not None:
+                data, self._bytes_left = data[:left], max(0, left - len(data))
+            last = self._bytes_left == 0
+            if last:
+                self._bytes_left = None
+        target.sendall(data)
+        if last:
+            self.cuts += 1
+            self._cut()
+
+    def _cut(self) -> None:
+        with self._lock:
+            ends, self._open = self._open, []
+        for end in ends:
+            self._end(end)
+
+    @staticmethod
+    def _end(end: socket.socket) -> None:
+        with suppress(OSError):  # the other side may have been first
+            end.shutdown(socket.SHUT_RDWR)
+        end.close()
