@@ -383,6 +383,23 @@ def test_what_was_on_when_the_last_process_died_is_off_at_the_next_start(broker:
             subscriber.wait_for(f"{BASE}/porch/class/dog/state", "OFF")
 
 
+def test_a_new_epoch_of_the_outbox_is_told(broker: Mosquitto) -> None:
+    class Renewed(MemoryOutbox):
+        current = "00000001"
+
+        @property
+        def epoch(self) -> str:
+            return self.current
+
+    outbox = Renewed(10)
+    topic = f"{BASE}/bridge/info"
+    with Subscriber(broker) as subscriber, running(broker, outbox) as daemon:
+        wait_for(lambda: subscriber.on(topic), "info")
+        outbox.current = "00000002"  # as a disk outbox does that lost its store
+        daemon.publish(1)
+        wait_for(lambda: subscriber.on(topic)[-1].json()["epoch"] == "00000002", "the new epoch")
+
+
 def test_two_daemons_with_one_id_are_told_so(broker: Mosquitto) -> None:
     with capture_logs() as logs, running(broker) as first:
         wait_for(lambda: first.sink.connected, "connected")
