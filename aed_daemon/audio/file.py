@@ -102,6 +102,11 @@ class AudioFile:
                 what, (expected, got) = "the file was cut short, before any sound", self._missing
             raise AudioError(what, where=str(self.path), expected=expected, got=got, hint=_HINT) from error
 
+    @property
+    def duration_s(self) -> float:
+        """What its header says of its length, in seconds; a damaged file may hold less."""
+        return float(self._file.frames) / self.format.rate_hz
+
     def read(self, max_samples: int) -> NDArray[np.float32]:
         """Return the next samples, float32 (n, channels), n <= max_samples; none at the end."""
         if self._failure:

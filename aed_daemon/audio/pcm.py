@@ -58,10 +58,10 @@ class StdinSource:
 
     def __init__(
         self,
-        *,
         rate_hz: int,
         channels: int = 1,
         sample_format: SampleFormat = "s16",
+        *,
         live: bool = False,
         descriptor: int | None = None,
     ) -> None:
@@ -148,10 +148,10 @@ class CommandSource:
     def __init__(
         self,
         argv: Sequence[str],
-        *,
         rate_hz: int,
         channels: int = 1,
         sample_format: SampleFormat = "s16",
+        *,
         live: bool = True,
         stall_timeout_s: float | None = 10.0,
     ) -> None:

@@ -186,7 +186,7 @@ class Ring:
         Returns
         -------
         "ready"
-            They are, or a gap waits to be read.
+            They are, or a gap waits to be read, or the ring is full.
         "closed"
             The writer has ended, and fewer than that are left to read.
         "timeout"
@@ -195,7 +195,7 @@ class Ring:
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         with self._changed:
             while True:
-                if self._index_written >= until_index or self._jumps or self._overrun() > 0:
+                if self._index_written >= until_index or self._jumps or self._room() <= 0:
                     return "ready"
                 if self._closed:
                     return "closed"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aed_daemon.audio.condition import Conditioner
-from aed_daemon.audio.file import FileSource, decode
+from aed_daemon.audio.file import AudioFile, FileSource, decode
 from aed_daemon.audio.resample import Resampler
 from aed_daemon.errors import AudioError
 
@@ -55,6 +55,11 @@ def test_a_source_delivers_what_the_file_holds(recording: Path) -> None:
     assert error is None
     expected, _ = soundfile.read(recording, dtype="float32", always_2d=True)
     np.testing.assert_array_equal(got, expected)
+
+
+def test_the_length_of_a_file_is_known_before_it_is_read(recording: Path) -> None:
+    with AudioFile(recording) as file:
+        assert file.duration_s == 3.0
 
 
 def test_decode_is_the_live_path_in_one_piece(recording: Path) -> None:

@@ -218,6 +218,14 @@ def test_close_wakes_a_waiting_writer_and_a_waiting_reader() -> None:
     assert len(piece.samples) == 4
 
 
+def test_who_waits_for_more_than_fits_is_woken_by_a_full_ring() -> None:
+    ring = Ring(10)
+    ring.write(ramp(0, 9), wait=True)
+    assert ring.wait(50, timeout_s=0.0) == "timeout"
+    ring.write(ramp(9, 1), wait=True)
+    assert ring.wait(50, timeout_s=0.0) == "ready"
+
+
 def test_a_ring_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Ring(0)
