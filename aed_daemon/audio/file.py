@@ -134,11 +134,6 @@ class AudioFile:
             hint="What is there has been used; copy or record it again for the rest.",
         )
 
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds, as the file states it."""
-        return float(self._file.frames / self._file.samplerate)
-
     def close(self) -> None:
         """Close the file."""
         self._file.close()
