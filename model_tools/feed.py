@@ -6,9 +6,11 @@ the same crops however many processes make them.
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from aed_daemon.errors import AedError
 from aed_daemon.features import log_mel
 from aed_daemon.spec import FeatureSpec
 from model_tools import augment, sounds
@@ -223,6 +226,8 @@ def _start(
     from model_tools.dataset import read_cache
 
     global _maker
+    # Ctrl-C reaches every process of the terminal; the one that trains ends this one in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     stored = read_cache(sound_file)
     recordings = list(zip(stored, labels, transient, strict=False))
     _maker = CropMaker(recordings, stored[len(labels) :], outputs, spec, recipe)
@@ -254,6 +259,11 @@ def chunks(
         What `dataset.write_cache` wrote: the clips of classes first, then the negatives.
     labels, transient : list
         One entry per clip of a class.
+
+    Raises
+    ------
+    AedError
+        If such a process dies.
     """
     with ProcessPoolExecutor(
         processes, get_context("spawn"), _start, (sound_file, labels, transient, outputs, spec, recipe)
@@ -266,6 +276,11 @@ def chunks(
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise AedError(
+                "the process that makes the crops has died",
+                hint="The memory may not suffice; see the system's log.",
+            ) from None
         finally:
             for future in waiting:
                 future.cancel()

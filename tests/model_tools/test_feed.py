@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aed_daemon.errors import AedError
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools import dataset
 from model_tools.feed import CropMaker, FeedRecipe, chunks
@@ -63,3 +64,8 @@ def test_chunks_of_other_processes_are_the_same_and_in_order(sounds: tuple[Path,
         expected = maker(sounds).chunk(number, 8)
         np.testing.assert_array_equal(patches, expected[0])
         np.testing.assert_array_equal(targets, expected[1])
+
+
+def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AedError, match="the process that makes the crops has died"):
+        list(chunks(tmp_path / "no.npz", [0], [False], 11, SPEC, RECIPE, count=1, size=1))
