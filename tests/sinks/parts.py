@@ -12,10 +12,11 @@ from aed_daemon.publisher import Publisher
 from aed_daemon.sinks.mqtt_sink import MqttSink
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import BridgeInfo
-from tests.mosquitto import Mosquitto
+from tests.mosquitto import PASSWORD, USER, Message, Mosquitto
 
 NODE = "hall-3f2a"
 BASE = f"aed/{NODE}"
+EVENTS = f"{BASE}/porch/event"
 INFO = BridgeInfo(
     version="0.1.0",
     model_name="yamnet256-esc10",
@@ -94,3 +95,20 @@ def running(broker: Mosquitto | int, outbox: MemoryOutbox | None = None, **chang
         yield daemon
     finally:
         daemon.publisher.close(2.0)
+
+
+def login(broker: Mosquitto, password: str = PASSWORD) -> dict[str, Any]:
+    """The configuration's part on users."""
+    path = broker.folder / "password"
+    path.write_text(password + "\n")
+    path.chmod(0o600)
+    return {"host": "localhost", "username": USER, "password_file": path}
+
+
+def numbers(messages: list[Message]) -> list[int]:
+    return [message.json()["seq"] for message in messages]
+
+
+def first_deliveries(messages: list[Message]) -> list[int]:
+    """The numbers in order of first arrival, as a subscriber that drops repetitions sees them."""
+    return list(dict.fromkeys(numbers(messages)))
