@@ -108,7 +108,7 @@ class ModelManifest(_Strict):
     schema_version: Literal[1] = Field(1, alias="schema", description="Version of this format.")
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the model.")
     version: str = Field(min_length=1, max_length=32, description="Version of the model.")
-    file: str = Field(pattern=r"^[^/\\]+\.tflite$", description="The model file, beside the manifest.")
+    file: str = Field(pattern=r"^[^/\\\x00]+\.tflite$", description="The model file, beside the manifest.")
     sha256: Sha256 = Field(description="SHA-256 of the model file.")
     features: dict[str, Any] = Field(description="The FeatureSpec, every field.")
     spec_id: str = Field(description="Hash of the FeatureSpec.")
@@ -166,7 +166,9 @@ def describe(error: ValidationError) -> str:
 
 
 def manifest_path(model: Path) -> Path:
-    """Return the manifest's path for NAME.tflite or NAME.json."""
+    """Return the manifest's path for NAME.tflite or NAME.json; ModelError for a path that names no file."""
+    if not model.name or "\x00" in str(model):
+        raise ModelError("not the path of a model", expected="NAME.tflite", got=repr(str(model)))
     return model.with_suffix(".json")
 
 
