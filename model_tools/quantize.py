@@ -39,6 +39,9 @@ INSTANT = TRANSIENT | {"clock_tick"}
 THRESHOLD_ON, THRESHOLD_OFF = 0.6, 0.35
 """Defaults for every class: fixed in advance, not chosen on any clips."""
 
+UNKNOWN_LICENCE = "unknown"
+"""Weights that learnt from such a recording must not be passed on."""
+
 _AUGMENTED_PATCHES = 384
 
 
@@ -158,7 +161,7 @@ def provenance(config: dict[str, Any], data: TrainingSet) -> Provenance:
     return Provenance(
         data=sources,
         licence="Apache-2.0",
-        redistributable=True,
+        redistributable=all(source.licence != UNKNOWN_LICENCE for source in sources),
         held_out=f"ESC-10 fold {fold}" if fold else "",
         seed=config["recipe"]["seed"],
         tools=config["tools"],
@@ -174,7 +177,7 @@ def licence_of(path: Path) -> str:
     for version in ("4.0", "3.0"):
         if f"licenses/by/{version}" in text:
             return f"CC-BY-{version}"
-    return "unknown"
+    return UNKNOWN_LICENCE
 
 
 def write_model(
