@@ -16,8 +16,8 @@ from aed_daemon.rules import class_rules
 from aed_daemon.sinks.outbox import MemoryOutbox, Outbox
 from aed_daemon.sinks.protocol import BridgeInfo, Health, Sink, SourceLevel
 
-_NO_BROKER_EVENTS = 10
-"""Events kept where there is no broker that would ever fetch them."""
+_STDOUT_LINES = 10_000
+"""Events kept for a reader of standard output that is slow."""
 
 
 class Outlet:
@@ -51,8 +51,8 @@ class Outlet:
         self._manifest, self._engine, self._exact, self._extra = manifest, engine, exact, extra
         self._lock = threading.Lock()
         self._states: dict[str, tuple[bool, str | None]] = {}
-        capacity = config.mqtt.queue_events if config.mqtt.enabled else _NO_BROKER_EVENTS
-        self._outbox: Outbox = MemoryOutbox(capacity)
+        # Without a broker nobody would ever fetch an event: number them, and keep none.
+        self._outbox: Outbox = MemoryOutbox(config.mqtt.queue_events if config.mqtt.enabled else 0)
         self._publisher = self._make(config)
 
     def exchange(self, config: Config) -> None:
@@ -93,7 +93,7 @@ class Outlet:
         if config.output.jsonl:
             from aed_daemon.sinks.jsonl import JsonLinesSink
 
-            sinks.append(JsonLinesSink(sys.stdout))
+            sinks.append(JsonLinesSink(sys.stdout, _STDOUT_LINES))
         if config.mqtt.enabled:
             from aed_daemon.sinks.mqtt_sink import MqttSink
 

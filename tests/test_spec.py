@@ -50,7 +50,8 @@ def test_an_unknown_field_is_named() -> None:
     [
         ("mel_scale", "slaney"), ("window", "hamming"), ("log", "decibel"), ("frame_origin", "centre"),
         ("n_fft", "512"), ("n_mels", True), ("hop_length", 0), ("win_length", 513), ("fmax_hz", 9_000.0),
-        ("fmin_hz", -1.0), ("fmin_hz", float("nan")), ("n_fft", 512.5), ("fmax_hz", 10**400), ("log_offset", 0.0), ("power", 3.0), ("n_mels", 100_000),
+        ("fmin_hz", -1.0), ("fmin_hz", float("nan")), ("n_fft", 512.5), ("fmax_hz", 10**400),
+        ("log_offset", 0.0), ("power", 3.0), ("n_mels", 100_000),
     ],
 )  # fmt: skip
 def test_what_cannot_be_computed_is_refused(name: str, value: object) -> None:

@@ -16,7 +16,7 @@ def execute(args: argparse.Namespace) -> int:
     check_against_model(config, load_manifest(config.model.path or DEFAULT_MODEL))
     print(f"{path or 'the environment'}: good. Node {config.node}, {len(config.source)} source(s).")
     if args.connect and config.mqtt.enabled:
-        from aed_daemon.sinks.check import check_connection
+        from aed_daemon.sinks.mqtt import check_connection
 
         check_connection(config.mqtt)
         print(f"mqtt: {config.mqtt.host}:{config.mqtt.effective_port} lets it in.")

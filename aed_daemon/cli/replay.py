@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from aed_daemon.audio.reader import CaptureReader
@@ -30,7 +31,7 @@ class _Printer:
     """Numbers events and prints them."""
 
     def __init__(self, origin: Callable[[], float | None], *, as_json: bool) -> None:
-        self._outbox = MemoryOutbox(10)
+        self._outbox = MemoryOutbox(0)
         self._origin, self._as_json = origin, as_json
 
     def event(self, draft: Event) -> Event:
@@ -103,7 +104,7 @@ def execute(args: argparse.Namespace) -> int:
     status = 0
     for path in args.files:
         try:
-            with _Progress(path) as progress:
+            with _Progress(path, classifier.manifest.spec.sample_rate_hz) as progress:
                 replay_file(
                     path,
                     config,
@@ -121,16 +122,18 @@ def execute(args: argparse.Namespace) -> int:
 class _Progress:
     """A progress bar on standard error, for long recordings on a terminal."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._bar: object | None = None
+    def __init__(self, path: Path, rate_hz: int) -> None:
+        self._path, self._rate_hz = path, rate_hz
+        self._show: Callable[[float], None] | None = None
+        self._leave = ExitStack()
 
     def __enter__(self) -> _Progress:
         if sys.stderr.isatty():
-            from aed_daemon.audio.file import duration_s
+            from aed_daemon.audio.file import AudioFile
 
-            length_s = duration_s(self._path)
-            if length_s is not None and length_s >= _LONG_S:
+            with AudioFile(self._path) as file:
+                length_s = file.duration_s
+            if length_s >= _LONG_S:
                 self._start(length_s)
         return self
 
@@ -138,15 +141,14 @@ class _Progress:
         from rich.console import Console
         from rich.progress import Progress
 
-        self._bar = Progress(console=Console(stderr=True))
-        self._bar.start()
-        self._task = self._bar.add_task(self._path.name, total=length_s)
+        bar = self._leave.enter_context(Progress(console=Console(stderr=True), transient=True))
+        task = bar.add_task(self._path.name, total=length_s)
+        self._show = lambda heard_s: bar.update(task, completed=heard_s)
 
     def advance(self, decision: Decision) -> None:
         """Show how far the recording has been heard."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=decision.end_sample / 16_000)
+        if self._show:
+            self._show(decision.end_sample / self._rate_hz)
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._leave.close()
