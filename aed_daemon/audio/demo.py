@@ -47,7 +47,7 @@ _ORDER = (
 )  # fmt: skip
 _FIRST_ONSET_S = 1.0
 _PAUSE_S = (2.5, 3.5)
-_PEAK_DBFS = (-14.0, -8.0)
+_PEAK_DBFS = (-10.0, -4.0)
 _BED_DBFS = -64.0
 """Noise of a quiet room in a cheap microphone, RMS."""
 

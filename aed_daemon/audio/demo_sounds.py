@@ -56,24 +56,23 @@ def dog(rng: np.random.Generator, seconds: float) -> Wave:
 def rooster(rng: np.random.Generator, seconds: float) -> Wave:
     """Crow once: two short syllables, a third that rises, and a long one that falls."""
     t = times(seconds)
-    top = rng.uniform(620, 820)
-    first, second, third = 0.1 + rng.uniform(-0.02, 0.02, 3) + np.array([0.0, 0.14, 0.28])
+    top = rng.uniform(650, 850)
+    first, second, third = 0.1 + rng.uniform(-0.02, 0.02, 3) + np.array([0.0, 0.15, 0.3])
     f0 = top * curve(
         t, (0, 0.65), (first - 0.02, 0.8), (first + 0.03, 0.75), (second, 0.95), (second + 0.03, 0.85),
         (third, 1.0), (third + 0.12, 1.05), (0.75, 0.9), (0.92, 0.7), (1, 0.55),
     )  # fmt: skip
     level = curve(
-        t, (0, 0), (0.015, 0.6), (first - 0.02, 0.5), (first, 0.02), (first + 0.03, 0.02),
-        (first + 0.05, 0.8), (second - 0.02, 0.7), (second, 0.03), (second + 0.02, 0.9),
-        (third - 0.03, 0.8), (third - 0.01, 0.2), (third + 0.04, 1), (0.72, 0.8), (0.9, 0.35), (1, 0),
+        t, (0, 0), (0.015, 0.6), (first - 0.03, 0.4), (first - 0.01, 0.0), (first + 0.04, 0.0),
+        (first + 0.05, 0.8), (second - 0.03, 0.6), (second - 0.01, 0.0), (second + 0.02, 0.0),
+        (second + 0.03, 0.9), (third - 0.03, 0.6), (third - 0.01, 0.05), (third + 0.03, 1),
+        (0.65, 0.7), (0.82, 0.15), (1, 0),
     )  # fmt: skip
-    formants = [(1_150, 500, 0), (2_100, 700, 2), (3_200, 900, -4), (4_600, 1_200, -12)]
-    crow = voice(rng, f0 * (1 + 0.01 * np.sin(2 * np.pi * 9 * t)), formants, 2.0, rng.uniform(0.25, 0.5))
-    breath = unit(
-        shaped(rng.normal(size=len(t)), (200, -24), (900, 0), (2_600, 0), (4_500, -10), (8_000, -22))
-    )
+    formants = [(1_000, 500, 0), (1_700, 600, 0), (2_700, 900, -10), (4_300, 1_200, -18)]
+    crow = voice(rng, f0 * (1 + 0.01 * np.sin(2 * np.pi * 9 * t)), formants, 2.0, rng.uniform(0.3, 0.6))
+    breath = shaped(rng.normal(size=len(t)), (200, -24), (900, 0), (2_200, 0), (4_500, -12), (8_000, -20))
     harsh = curve(t, (0, 0.2), (third, 0.5), (0.7, 0.35), (1, 0.05))
-    return room(rng, unit((crow + breath * harsh) * level), 0.5, 0.5)
+    return room(rng, unit((crow + unit(breath) * harsh) * level), 0.4, 0.3)
 
 
 def crying_baby(rng: np.random.Generator, seconds: float) -> Wave:
@@ -99,22 +98,20 @@ def crying_baby(rng: np.random.Generator, seconds: float) -> Wave:
 def sneezing(rng: np.random.Generator, seconds: float) -> Wave:
     """Sneeze: a breath drawn in with a voice in it, then the burst and what is left of a vowel."""
     out = np.zeros(len(times(seconds)))
-    drawn_s = rng.uniform(0.3, 0.45) * seconds
+    drawn_s = rng.uniform(0.25, 0.4)
     t = times(drawn_s)
     air = unit(shaped(rng.normal(size=len(t)), (300, -14), (900, 0), (2_500, -2), (8_000, -18)))
     pitch = rng.uniform(180, 320)
     vowel = [(750, 250, 0), (1_300, 300, -4), (2_700, 500, -12)]
     ah = voice(rng, pitch * curve(t, (0, 1), (1, 1.5)), vowel, 4.0, 0.2)
-    place(out, (0.12 * air + 0.15 * ah) * curve(t, (0, 0), (0.5, 0.5), (0.8, 1), (0.9, 0.1), (1, 0)), 0.0)
-    t = times(seconds - drawn_s)
-    burst = unit(shaped(rng.normal(size=len(t)), (150, -12), (700, -2), (1_500, 0), (4_500, 0), (8_000, -8)))
-    vowel = [(600, 250, 0), (1_500, 400, -2), (2_600, 500, -6), (4_000, 800, -12)]
-    choo = voice(rng, pitch * curve(t, (0, 2.1), (0.3, 1.6), (1, 0.8)), vowel, 3.0, 0.35)
-    place(out, burst * curve(t, (0, 0), (0.015, 1), (0.2, 0.8), (0.4, 0.12), (0.7, 0.02), (1, 0)), drawn_s)
-    place(
-        out, 0.8 * choo * curve(t, (0, 0), (0.03, 0.8), (0.25, 1), (0.45, 0.3), (0.7, 0.05), (1, 0)), drawn_s
-    )
-    return room(rng, out, 0.4, 0.5)
+    place(out, (0.1 * air + 0.12 * ah) * curve(t, (0, 0), (0.4, 0.3), (0.7, 1), (0.8, 0.02), (1, 0)), 0.0)
+    t = times(rng.uniform(0.28, 0.4))
+    burst = unit(shaped(rng.normal(size=len(t)), (150, -8), (700, -2), (1_500, 0), (4_500, 0), (8_000, -4)))
+    vowel = [(600, 300, 0), (1_500, 400, 0), (2_600, 500, -2), (4_000, 900, -6)]
+    choo = voice(rng, pitch * curve(t, (0, 2.1), (0.3, 1.5), (1, 0.7)), vowel, 2.0, 0.4)
+    place(out, burst * curve(t, (0, 0), (0.03, 1), (0.35, 0.7), (0.6, 0.1), (1, 0)), drawn_s)
+    place(out, choo * curve(t, (0, 0), (0.06, 0.7), (0.35, 0.8), (0.7, 0.15), (1, 0)), drawn_s)
+    return room(rng, out, 0.3, 0.3)
 
 
 def rain(rng: np.random.Generator, seconds: float) -> Wave:
@@ -138,9 +135,9 @@ def sea_waves(rng: np.random.Generator, seconds: float) -> Wave:
         turn = (t / period_s + rng.uniform(0.1, 0.5)) % 1.0
         swell = np.interp(turn, (0, 0.25, 0.35, 0.6, 1.0), (0.15, 0.6, 1.0, 0.45, 0.15))
         low = shaped(
-            rng.normal(size=len(t)), (60, -3), (150, 0), (500, -2), (1_500, -8), (4_000, -16), (8_000, -24)
+            rng.normal(size=len(t)), (60, -3), (150, 0), (500, 0), (1_500, -12), (4_000, -25), (8_000, -38)
         )
-        high = shaped(rng.normal(size=len(t)), (200, -10), (700, 0), (2_000, -2), (8_000, -9))
+        high = shaped(rng.normal(size=len(t)), (200, -4), (700, 0), (2_000, -9), (8_000, -21))
         out += share * (low / low.std() * (0.4 + 0.5 * swell) + 0.8 * high / high.std() * swell**2)
     return edges(unit(out), 0.4)
 
@@ -202,20 +199,17 @@ def chainsaw(rng: np.random.Generator, seconds: float) -> Wave:
 
 
 def helicopter(rng: np.random.Generator, seconds: float) -> Wave:
-    """Hover: blades slap the air some fifteen times a second, over a rumble and a turbine."""
+    """Hover: blades slap the air some twenty times a second, over a rumble and a turbine."""
     t = times(seconds)
-    phase = 2 * np.pi * (rng.uniform(11, 19) * t + 0.05 * wander(rng, t, 1.0))
-    slap = ((np.cos(phase) + 1) / 2) ** 4
-    rumble = shaped(
-        rng.normal(size=len(t)), (40, -6), (90, 0), (180, -3), (350, -16), (1_000, -34), (8_000, -60)
-    )
-    body = shaped(rng.normal(size=len(t)), (80, -6), (300, 0), (1_200, -6), (3_000, -12), (8_000, -24))
-    turbine = shaped(rng.normal(size=len(t)), (1_000, -30), (4_000, -6), (6_500, 0), (8_000, 0))
-    out = rumble / rumble.std() * (0.7 + 0.8 * slap)
-    out += body / body.std() * (0.12 + 0.25 * slap)
-    out += rng.uniform(0.02, 0.06) * turbine / turbine.std() * (0.5 + slap)
-    blades = sum(np.cos(k * phase + rng.uniform(0, 6)) / k for k in range(3, 14))
-    return edges(unit((out + 0.4 * blades) * curve(t, (0, 0.6), (0.5, 1), (1, 0.7))), 0.4)
+    phase = 2 * np.pi * (rng.uniform(19, 28) * t + 0.05 * wander(rng, t, 1.0))
+    slap = 0.35 + 0.65 * ((np.cos(phase) + 1) / 2) ** 2
+    rumble = shaped(rng.normal(size=len(t)), (40, -6), (90, 0), (200, -2), (500, -12), (2_000, -34))
+    body = shaped(rng.normal(size=len(t)), (80, -3), (300, 0), (1_200, -11), (3_000, -21), (8_000, -32))
+    turbine = shaped(rng.normal(size=len(t)), (1_000, -30), (4_000, -6), (6_500, 0))
+    blades = sum(np.cos(k * phase + rng.uniform(0, 6)) / k for k in range(3, 20))
+    out = (rumble / rumble.std() + 0.25 * body / body.std()) * slap + 0.3 * blades
+    out += rng.uniform(0.0, 0.02) * slap * turbine / turbine.std()
+    return edges(unit(out * curve(t, (0, 0.6), (0.5, 1), (1, 0.7))), 0.4)
 
 
 def siren(rng: np.random.Generator, seconds: float) -> Wave:

@@ -48,13 +48,13 @@ def test_every_class_and_every_distractor_is_in_a_pass_and_the_first_is_soon() -
 def test_the_sound_is_where_the_truth_says_and_quiet_elsewhere(one_pass: NDArray[np.float32]) -> None:
     source = DemoSource(seed=1, loop=False)
     assert np.isfinite(one_pass).all()
-    assert np.abs(one_pass).max() < 0.5
+    assert np.abs(one_pass).max() < 0.65
     quiet_from = 0.0
     for event in sorted(source.ground_truth() + source.distractors(), key=lambda event: event.onset_s):
         before = one_pass[round(quiet_from * 16_000) : round(event.onset_s * 16_000)]
         assert level_dbfs(before) == pytest.approx(-64.0, abs=0.5)
         during = one_pass[round(event.onset_s * 16_000) : round(event.offset_s * 16_000)]
-        assert np.abs(during).max() > 10 ** (-14.5 / 20)
+        assert np.abs(during).max() > 10 ** (-10.5 / 20)
         beginning = during[: round(0.1 * 16_000)]
         if event.slug != "sea_waves":  # which rises slowly
             assert level_dbfs(beginning) > -64.0 + 6, event
