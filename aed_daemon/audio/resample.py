@@ -11,7 +11,6 @@ from functools import lru_cache
 from math import ceil, gcd, pi
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 STOP_ATTENUATION_DB = 90.0
@@ -20,8 +19,11 @@ STOP_ATTENUATION_DB = 90.0
 PASSBAND_HZ = 7_200.0
 """Upper edge of the flat band for input rates that reach so far."""
 
-_BLOCK_OUTPUTS = 4_096
+_BLOCK_OUTPUTS = 16_384
 """Output samples computed at a time, so that memory stays bounded for any input."""
+
+_MANY_CYCLES = 32
+"""From so many cycles of all phases on it pays to go phase by phase."""
 
 
 def passband_edge_hz(rate_in_hz: int, rate_out_hz: int) -> float:
@@ -119,17 +121,45 @@ class Resampler:
         return min(last + 1 - self._next_output, _BLOCK_OUTPUTS)
 
     def _compute(self, count: int) -> NDArray[np.float32]:
-        turns, phase = np.divmod(np.arange(self._next_output, self._next_output + count), self._up)
-        first = turns * self._down + self._last_input[phase] - (self._width - 1) - self._held_from
-        windows = sliding_window_view(self._held, self._width)
-        if self._up == 1:
-            out = np.einsum("ij,j->i", windows[first[0] : first[-1] + 1 : self._down], self._bank[0])
+        # What sliding_window_view gives, which takes longer to make than a short block to compute.
+        shape = (len(self._held) - self._width + 1, self._width)
+        windows: NDArray[np.float32] = np.ndarray(
+            shape, np.float32, self._held, strides=2 * self._held.strides
+        )
+        out = np.empty(count, np.float32)
+        if count >= _MANY_CYCLES * self._up:
+            self._by_phase(windows, out)
         else:
-            out = np.einsum("ij,ij->i", windows[first], self._bank[phase])
+            self._by_run(windows, out)
         self._next_output += count
-        turn, phase_next = divmod(self._next_output, self._up)
-        keep_from = turn * self._down + int(self._last_input[phase_next]) - (self._width - 1)
-        drop = min(keep_from - self._held_from, len(self._held))
+        drop = min(self._window_of(self._next_output), len(self._held))
         self._held = self._held[drop:]
         self._held_from += drop
-        return np.asarray(out)
+        return out
+
+    def _window_of(self, output: int) -> int:
+        """Return where in `_held` the window of an output begins."""
+        turn, phase = divmod(output, self._up)
+        last = turn * self._down + int(self._last_input[phase])
+        return last - (self._width - 1) - self._held_from
+
+    def _by_phase(self, windows: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Compute all outputs of one phase together: same taps, windows `down` samples apart."""
+        for offset in range(min(self._up, len(out))):
+            first = self._window_of(self._next_output + offset)
+            part = out[offset :: self._up]
+            taps = self._bank[(self._next_output + offset) % self._up]
+            np.einsum("ij,j->i", windows[first :: self._down][: len(part)], taps, out=part)
+
+    def _by_run(self, windows: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Compute outputs of rising phase together: their taps are consecutive rows of the bank."""
+        done = 0
+        while done < len(out):
+            turn, phase = divmod(self._next_output + done, self._up)
+            run = min(self._up - phase, len(out) - done)
+            first = self._last_input[phase : phase + run] + (
+                turn * self._down - (self._width - 1) - self._held_from
+            )
+            taps = self._bank[phase : phase + run]
+            np.einsum("ij,ij->i", windows[first], taps, out=out[done : done + run])
+            done += run
