@@ -13,6 +13,8 @@ from math import ceil, gcd, pi
 import numpy as np
 from numpy.typing import NDArray
 
+from aed_daemon.errors import AudioError
+
 STOP_ATTENUATION_DB = 90.0
 """Design attenuation of what would alias or image: ten decibels better than what is promised."""
 
@@ -21,6 +23,14 @@ PASSBAND_HZ = 7_200.0
 
 _BLOCK_OUTPUTS = 16_384
 """Output samples computed at a time, so that memory stays bounded for any input."""
+
+_RUN_OUTPUTS = 1_024
+"""At most so many are computed with one copy of their windows."""
+
+_MOST_PHASES = 4_000
+"""Rates that have less in common with the model's than this leaves would need huge filters."""
+
+_DESIGN_TAPS = 1 << 18
 
 _MANY_CYCLES = 32
 """From so many cycles of all phases on it pays to go phase by phase."""
@@ -46,9 +56,14 @@ def design(rate_in_hz: int, rate_out_hz: int) -> NDArray[np.float64]:
     half = ceil((STOP_ATTENUATION_DB - 7.95) / (2.285 * width) / 2.0)
     beta = 0.1102 * (STOP_ATTENUATION_DB - 8.7)
     cutoff = (stop_hz + edge_hz) / rate_hz
-    n = np.arange(-half, half + 1)
-    taps = cutoff * np.sinc(cutoff * n) * np.kaiser(2 * half + 1, beta)
-    return np.asarray(taps * (up / taps.sum()))
+    taps = np.empty(2 * half + 1)
+    for start in range(-half, half + 1, _DESIGN_TAPS):
+        # In pieces, since each function on the way takes several arrays of its argument's length.
+        n = np.arange(start, min(start + _DESIGN_TAPS, half + 1))
+        window = np.i0(beta * np.sqrt(1.0 - (n / half) ** 2)) / np.i0(beta)
+        taps[start + half : start + half + len(n)] = cutoff * np.sinc(cutoff * n) * window
+    taps *= up / taps.sum()
+    return taps
 
 
 class Resampler:
@@ -61,6 +76,11 @@ class Resampler:
     ----------
     delay_samples : int
         Output samples by which the output lags behind the input that has been pushed.
+
+    Raises
+    ------
+    AudioError
+        For a pair of rates that only a huge filter would convert.
     """
 
     def __init__(self, rate_in_hz: int, rate_out_hz: int) -> None:
@@ -71,6 +91,12 @@ class Resampler:
         if self.identity:
             self.delay_samples = 0
             return
+        if self._up > _MOST_PHASES:
+            raise AudioError(
+                f"cannot convert {rate_in_hz} Hz to {rate_out_hz} Hz",
+                expected=f"a multiple of {ceil(rate_out_hz / _MOST_PHASES)} Hz",
+                hint="Convert it first, for example with ffmpeg -ar 48000.",
+            )
         taps = design(rate_in_hz, rate_out_hz)
         self._half = len(taps) // 2
         width = ceil(len(taps) / self._up)
@@ -156,7 +182,7 @@ class Resampler:
         done = 0
         while done < len(out):
             turn, phase = divmod(self._next_output + done, self._up)
-            run = min(self._up - phase, len(out) - done)
+            run = min(self._up - phase, len(out) - done, _RUN_OUTPUTS)
             first = self._last_input[phase : phase + run] + (
                 turn * self._down - (self._width - 1) - self._held_from
             )

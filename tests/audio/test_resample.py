@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from aed_daemon.audio.resample import STOP_ATTENUATION_DB, Resampler, design, passband_edge_hz
+from aed_daemon.errors import AudioError
 
 OUT = 16_000
 RATES = [8_000, 11_025, 12_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000]
@@ -122,6 +123,11 @@ def test_an_impulse_arrives_at_its_time(rate: int) -> None:
     assert abs(int(np.abs(out).argmax()) - expected) <= 0.5
     power = out.astype(np.float64) ** 2
     assert float((power * np.arange(len(out))).sum() / power.sum()) == pytest.approx(expected, abs=0.05)
+
+
+def test_a_rate_that_would_take_a_huge_filter_is_refused() -> None:
+    with pytest.raises(AudioError, match="multiple of 4 Hz"):
+        Resampler(44_101, OUT)
 
 
 def test_after_a_reset_nothing_of_before_is_left() -> None:
