@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -230,6 +230,7 @@ def test_a_reader_that_stands_still_makes_the_child_drop_and_tell(pulse: PulseSe
     assert child.closed
 
 
+@settings(deadline=None)
 @given(
     bodies=st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=20),
     sizes=st.lists(st.integers(1, 50), min_size=1),

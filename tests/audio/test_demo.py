@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -127,6 +127,7 @@ times = st.floats(0, 30, allow_nan=False)
 slugs = st.sampled_from(["dog", "rain"])
 
 
+@settings(deadline=None)
 @given(
     truth=st.lists(st.builds(lambda slug, at, length: DemoEvent(slug, at, at + length), slugs, times, times)),
     detections=st.lists(st.builds(Detection, slugs, times)),

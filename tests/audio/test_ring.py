@@ -57,6 +57,7 @@ def check_account(pieces: list[Stretch | Gap], written: set[int], end: int) -> N
     assert at == end
 
 
+@settings(deadline=None)
 @given(capacity=st.integers(1, 32), script=operations)
 def test_every_index_is_read_once_or_in_a_gap(capacity: int, script: list[Write | Cut | Read]) -> None:
     ring = Ring(capacity)
@@ -83,6 +84,7 @@ def test_every_index_is_read_once_or_in_a_gap(capacity: int, script: list[Write 
     assert bool(unread) == (ring.overruns > 0)
 
 
+@settings(deadline=None)
 @given(script=operations)
 def test_a_cut_is_always_told_where_nothing_overran(script: list[Write | Cut | Read]) -> None:
     ring = Ring(10_000)
