@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from aed_daemon import __version__
 from aed_daemon.config_file import load_config
 
 SYSTEMD = Path(__file__).parents[1] / "systemd"
@@ -146,14 +147,15 @@ def test_install_into_an_empty_root(tmp_path: Path) -> None:
         encoding="utf-8"
     )
     assert load_config(tmp_path / "etc/aed/aed.toml", {}).source
-    imported = subprocess.run(
-        [tmp_path / "opt/aed/bin/python", "-c", "import aed_daemon; print(aed_daemon.__file__)"],
+    said = subprocess.run(
+        [tmp_path / "opt/aed/bin/python", "-m", "aed_daemon", "--version"],
         check=True,
         capture_output=True,
         text=True,
         cwd=tmp_path,
     )
-    assert imported.stdout.startswith(str(tmp_path / "opt/aed/lib"))
+    assert said.stdout == f"aed-daemon {__version__}\n"
+    assert list((tmp_path / "opt/aed").glob("lib/*/site-packages/aed_daemon/__init__.py"))
 
     (tmp_path / "etc/aed/aed.toml").write_text("# mine\n", encoding="utf-8")
     again = install(tmp_path)
