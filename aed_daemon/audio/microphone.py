@@ -19,8 +19,8 @@ import fcntl
 import json
 import os
 import re
+import signal
 import struct
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -254,6 +254,13 @@ def describe_devices() -> dict[str, Any]:
     }
 
 
+def claim_stdout() -> int:
+    """Return standard output as a descriptor of our own; what libraries print goes to the other one."""
+    own = os.dup(1)
+    os.dup2(2, 1)
+    return own
+
+
 def exit_with_parent() -> None:
     """Wait for the end of standard input, then end at once, whatever PortAudio is doing."""
     while os.read(0, 1):
@@ -271,16 +278,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--need", type=int, default=1, help="at least so many channels")
     parser.add_argument("--format", choices=_SAMPLE_BYTES, default="s16")
     options = parser.parse_args(arguments)
+    output = claim_stdout()
     if options.list:
-        sys.stdout.write(json.dumps(describe_devices()) + "\n")
-        sys.stdout.flush()
+        with os.fdopen(output, "w") as file:
+            file.write(json.dumps(describe_devices()) + "\n")
         os._exit(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Whoever stops the daemon may signal all its processes; the sound goes on until it says so.
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, daemon=True).start()
-    pipe = Pipe(sys.stdout.fileno())
+    pipe = Pipe(output)
     try:
         capture(pipe, options)
     except DeviceError as error:
-        pipe.tell(ERROR, error.fields)
+        with contextlib.suppress(BrokenPipeError):
+            pipe.tell(ERROR, error.fields)
+    except BrokenPipeError:  # the parent has gone
+        pass
     os._exit(1)
 
 

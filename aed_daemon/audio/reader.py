@@ -197,7 +197,8 @@ class CaptureReader:
         try:
             self._keep_open()
         finally:
-            self.ring.close(FAILED)  # without effect unless a defect ended the thread: nobody shall wait
+            if not self.ring.closed:  # a defect; its traceback follows, and nobody shall wait for samples
+                self._finish(FAILED, "the capture thread has failed")
 
     def _keep_open(self) -> None:
         while True:
@@ -230,7 +231,7 @@ class CaptureReader:
                 if base is None:
                     base = self._begin(len(block.samples) / form.rate_hz)
                 if block.first_sample != session.next_native or block.gap_before:
-                    self._gap(session, base + session.at_model_rate(block.first_sample))
+                    self._gap(session, block, base)
                 self._write(session.push(block))
                 self._advanced(base, session, block)
         finally:
@@ -248,10 +249,12 @@ class CaptureReader:
         self._tell(True, None)
         return base
 
-    def _gap(self, session: _Session, to_index: int) -> None:
+    def _gap(self, session: _Session, block: Block, base: int) -> None:
         self._write(session.break_off())
         self._gaps += 1
-        self.ring.cut(to_index, "gap")
+        if block.first_sample == session.next_native:  # nobody knows how much is missing
+            self.clock.restart()
+        self.ring.cut(base + session.at_model_rate(block.first_sample), "gap")
 
     def _write(self, samples: NDArray[np.float32]) -> None:
         self.ring.write(samples, wait=not self.live)

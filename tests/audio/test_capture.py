@@ -188,6 +188,19 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def test_a_signal_to_all_processes_of_the_daemon_leaves_the_child_to_its_parent(pulse: PulseServer) -> None:
+    pulse.load_source()
+    source = MicrophoneSource("aedfifo", rate_hz=16_000)
+    source.open()
+    process = source._child._process
+    assert process is not None
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    with pulse.playing(distinct(16_000), loop=True):
+        assert len(record(source, 8_000)) >= 8_000
+    source.close()
+
+
 def test_a_child_that_hangs_is_killed_and_close_wakes_a_read(pulse: PulseServer) -> None:
     pulse.load_source()
     source = MicrophoneSource("aedfifo", rate_hz=16_000, stall_timeout_s=60.0)

@@ -205,6 +205,19 @@ def test_without_portaudio_one_sentence_names_the_package() -> None:
         assert "Traceback" not in str(caught.value)
 
 
+def test_what_libraries_print_does_not_mix_with_the_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sounddevice.py").write_text(
+        "import os; os.write(1, b'noise of a library'); raise OSError('PortAudio library not found')\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for attempt in (list_devices, MicrophoneSource().open):
+        with pytest.raises(AudioError, match="libportaudio2"):
+            attempt()
+
+
 def test_a_child_that_dies_without_a_word_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "_command", lambda *_: ["sh", "-c", "echo oh no >&2; exit 3"])
     with pytest.raises(AudioError, match=r"exit status 3 \(oh no\)"):

@@ -114,6 +114,27 @@ def test_a_gap_of_unknown_length_is_a_cut() -> None:
     assert (first.first_sample, second.first_sample) == (0, 100)
 
 
+def test_after_a_gap_of_unknown_length_times_are_measured_anew() -> None:
+    script: list[Step] = [
+        Block(0, signal(16_000), False, 101.0),
+        Block(16_000, signal(16_000), True, 107.0),
+    ]
+    reader = play(ScriptedSource(script))
+    drain(reader)
+    assert reader.clock.utc_s(16_000) == pytest.approx(106.0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_in_the_thread_leaves_nobody_waiting() -> None:
+    states: list[bool] = []
+    broken = Block(0, np.zeros((3, 0), np.float32), False, 0.0)
+    reader = play(ScriptedSource([broken]), on_state=lambda online, _reason: states.append(online))
+    drain(reader)
+    assert reader.stop()  # the thread has ended: its traceback is this test's
+    assert reader.counters().state == "failed"
+    assert states[-1] is False
+
+
 def test_a_lost_source_is_a_state_and_comes_back_later_in_time() -> None:
     states: list[tuple[bool, str | None]] = []
     now_s = time.time()
