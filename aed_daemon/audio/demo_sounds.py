@@ -56,11 +56,11 @@ def dog(rng: np.random.Generator, seconds: float) -> Wave:
 def rooster(rng: np.random.Generator, seconds: float) -> Wave:
     """Crow once: two short syllables, a third that rises, and a long one that falls."""
     t = times(seconds)
-    top = rng.uniform(650, 850)
+    top = rng.uniform(720, 920)
     first, second, third = 0.1 + rng.uniform(-0.02, 0.02, 3) + np.array([0.0, 0.15, 0.3])
     f0 = top * curve(
         t, (0, 0.65), (first - 0.02, 0.8), (first + 0.03, 0.75), (second, 0.95), (second + 0.03, 0.85),
-        (third, 1.0), (third + 0.12, 1.05), (0.75, 0.9), (0.92, 0.7), (1, 0.55),
+        (third, 1.0), (third + 0.12, 1.05), (0.75, 1.0), (0.92, 0.88), (1, 0.75),
     )  # fmt: skip
     level = curve(
         t, (0, 0), (0.015, 0.6), (first - 0.03, 0.4), (first - 0.01, 0.0), (first + 0.04, 0.0),
@@ -186,13 +186,13 @@ def _engine(rng: np.random.Generator, firing_hz: Wave, dull_hz: float) -> Wave:
 def chainsaw(rng: np.random.Generator, seconds: float) -> Wave:
     """Saw: a small two-stroke engine revs up, is slowed by the wood and revs up again."""
     t = times(seconds)
-    revs = curve(t, (0, 75), (0.08, 140), (0.35, 150), (0.42, 110), (0.75, 115), (0.82, 150), (1, 145))
-    firing_hz = revs * rng.uniform(0.85, 1.2) * (1 + 0.015 * wander(rng, t, 12.0))
+    revs = curve(t, (0, 80), (0.08, 200), (0.35, 205), (0.42, 160), (0.75, 165), (0.82, 205), (1, 200))
+    firing_hz = revs * rng.uniform(0.9, 1.15) * (1 + 0.02 * wander(rng, t, 8.0))
     engine = _engine(rng, firing_hz, 900)
     engine = np.tanh(1.2 * engine / engine.std())
     body = rng.uniform(0.8, 1.25)
     engine = shaped(
-        engine, (80, -2), (200 * body, 2), (500 * body, 0), (900 * body, 3), (1_600, -3), (3_000, -2),
+        engine, (80, 0), (200 * body, 1), (500 * body, -3), (900 * body, 1), (1_600, -2), (3_000, -1),
         (5_000, -8), (8_000, -14),
     )  # fmt: skip
     return edges(unit(engine), 0.1)
