@@ -19,6 +19,9 @@ SAMPLE_DTYPE: dict[SampleFormat, np.dtype[Any]] = {
 DC_BLOCK_HZ = 10.0
 """Default cutoff of the DC blocker in Hz: far below the lowest mel band, settled within 0.1 s."""
 
+_ABSURD = np.float32(1e6)
+"""From this magnitude on, a sample (full scale 1.0) is damage, as NaN and infinity are."""
+
 _FULL_SCALE = {"s16": 2.0**15, "s32": 2.0**31, "f32": 1.0}
 
 
@@ -76,7 +79,7 @@ class DcBlocker:
 
 
 class Conditioner:
-    """Pick or mix a channel, apply gain, take out the DC offset; what is not finite becomes 0.
+    """Pick or mix a channel, apply gain, take out the DC offset; damaged samples become 0.
 
     Parameters
     ----------
@@ -108,6 +111,10 @@ class Conditioner:
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take samples, float32 (n, channels), and return one channel, float32 (n,)."""
+        sound = np.abs(samples) < _ABSURD
+        if not sound.all():
+            # Only float PCM can hold them; one would stay in the filters for ever.
+            samples = np.where(sound, samples, np.float32(0.0))
         if self._channel == "mix":
             # Added channel by channel: NumPy's own mean would round otherwise for other shapes.
             mono = samples[:, 0].copy()
@@ -117,7 +124,4 @@ class Conditioner:
         else:
             mono = samples[:, self._channel]
         mono = mono * self._gain
-        if not np.isfinite(mono).all():
-            # Only float PCM can hold them; one would stay in the filters for ever.
-            mono = np.where(np.isfinite(mono), mono, np.float32(0.0))
         return self._blocker.push(mono) if self._blocker else mono

@@ -51,10 +51,9 @@ class AudioFile:
 
     def _examine(self) -> tuple[str, str] | None:
         where = str(self.path)
-        if self.path.is_dir():
-            raise AudioError(
-                "not an audio file", where=where, expected="a file", got="a directory", hint=_HINT
-            )
+        if self.path.exists() and not self.path.is_file():
+            kind = "a directory" if self.path.is_dir() else "a pipe or a device"
+            raise AudioError("not an audio file", where=where, expected="a file", got=kind, hint=_HINT)
         try:
             with self.path.open("rb") as file:
                 if not file.read(1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -125,6 +126,7 @@ def test_what_is_no_audio_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("not a sound\n" * 100)
     (tmp_path / "header.wav").write_bytes(b"RIFF\x00\x00\x00\x00WAVE")
     (tmp_path / "page.ogg").write_bytes(b"OggS")
+    os.mkfifo(tmp_path / "fifo.wav")
     for path, got in {
         tmp_path / "empty.wav": "empty",
         tmp_path / "text.wav": "recogni",
@@ -132,6 +134,7 @@ def test_what_is_no_audio_file_says_so(tmp_path: Path) -> None:
         tmp_path / "page.ogg": "end of the file",
         tmp_path / "absent.wav": "nothing",
         tmp_path: "directory",
+        tmp_path / "fifo.wav": "pipe",
     }.items():
         for attempt in (lambda path=path: decode(path, 16_000), FileSource(path).open):
             with pytest.raises(AudioError) as caught:
