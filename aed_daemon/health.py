@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class CpuMeter:
 
 
 class ClockState:
-    """Whether the system clock is synchronised, asked of the kernel at most once a minute."""
+    """Whether the system clock is synchronised; asked of the system by `refresh`, told at no cost."""
 
     _KEEP_S = 60.0
 
@@ -62,21 +63,37 @@ class ClockState:
         self._asked_s: float | None = None
         self._synced = False
 
-    def __call__(self) -> bool:
-        """Return whether it is; a kernel that does not say counts as not."""
+    def refresh(self) -> None:
+        """Ask the system, at most once a minute; may take a moment."""
         now_s = time.monotonic()
         if self._asked_s is None or now_s - self._asked_s > self._KEEP_S:
             self._asked_s, self._synced = now_s, clock_synchronised()
+
+    def __call__(self) -> bool:
+        """Return what the last `refresh` found; False before the first."""
         return self._synced
 
 
 def clock_synchronised() -> bool:
-    """Return whether an NTP service keeps the system clock right."""
+    """Return whether a time service keeps the system clock right; no answer counts as no.
+
+    systemd-timesyncd leaves a file. Of chrony and ntpd the kernel knows, but a service with
+    ProtectClock= may not ask it; systemd-timedated asks it on our behalf.
+    """
     if Path("/run/systemd/timesync/synchronized").exists():
         return True
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # all zero: mode 0, read only
     try:
-        state = ctypes.CDLL(None).adjtimex(timex)
+        state = int(ctypes.CDLL(None).adjtimex(timex))
     except (OSError, AttributeError):
+        state = -1
+    return state != _TIME_ERROR if state >= 0 else _timedated_says_so()
+
+
+def _timedated_says_so() -> bool:
+    command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5.0, check=False)
+    except (OSError, subprocess.TimeoutExpired):
         return False
-    return 0 <= int(state) != _TIME_ERROR
+    return done.stdout.strip() == "yes"

@@ -39,13 +39,11 @@ def source_maker(config: SourceConfig) -> Callable[[], Source]:
 def _microphone(config: MicrophoneSource) -> Source:
     from aed_daemon.audio.capture import MicrophoneSource as Microphone
 
-    channels = config.channels
-    if channels is None and isinstance(config.channel, int):
-        channels = config.channel + 1
     return Microphone(
         config.device,
         rate_hz=config.rate_hz,
-        channels=channels,
+        channels=config.channels,
+        need_channels=config.channel + 1 if isinstance(config.channel, int) else 1,
         sample_format=config.sample_format,
         stall_timeout_s=config.stall_timeout_s,
     )

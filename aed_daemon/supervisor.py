@@ -122,6 +122,7 @@ class Daemon:
                 self._outlet = outlet
                 for state in self._pending_states:
                     outlet.availability(*state)
+            self._clock_state.refresh()
             for worker in self._workers.values():
                 self._listen(worker)
             _log.info(
@@ -146,6 +147,7 @@ class Daemon:
             if self._reloading.is_set():
                 self._reloading.clear()
                 self._reload()
+            self._clock_state.refresh()
             self._become_ready()
             self._ping()
             self._report_health()

@@ -140,7 +140,7 @@ def test_after_a_reset_nothing_is_left() -> None:
 def test_engines_agree_within_what_they_promise(engine: str) -> None:
     if engine not in available_engines():
         pytest.skip(f"{engine} is not installed; make install brings it")
-    chosen = load_classifier(engine=engine)  # type: ignore[arg-type]
+    chosen = load_classifier(engine=engine)
     exact = load_classifier(engine="tflite")
     rows = log_mel(bursts(4.0), chosen.manifest.spec)
     for at in range(0, len(rows) - 96, 24):

@@ -35,15 +35,16 @@ class _Listener:
         self.last_sample = max(self.last_sample, event.end_sample or event.start_sample)
         if event.class_ != LOUD_SOUND and event.type == "start":
             self.starts.append(Detection(event.class_, event.start_sample / _RATE_HZ))
-        name = f"{event.class_}, " if event.score is None else f"{event.class_}, {event.score:.2f}, "
+        score = event.score_max if event.type == "end" else event.score
+        name = f"{event.class_}, " if score is None else f"{event.class_}, {score:.2f}, "
         at = (event.end if event.type == "end" else event.start) or event.start
-        detail = f"{event.type}, {event.latency_ms / 1000:.2f} s after its onset"
+        detail = f"{event.latency_ms / 1000:.2f} s after its onset"
         if event.type == "end":
-            detail = f"end, lasted {event.duration_s:.2f} s"
-        print(f"{name + at[11:]:36} {detail}", flush=True)
+            detail = f"lasted {event.duration_s:.2f} s"
+        print(f"{name + at[11:]:36} {event.type:7} {detail}", flush=True)
 
     def availability(self, source: str, online: bool, reason: str | None) -> None:
-        """Sources are no events."""
+        """Ignore it: a source is no event."""
 
     def level(self, level: SourceLevel) -> None:
         """Levels are no events."""
@@ -95,9 +96,7 @@ def _introduce(node: str, use_microphone: bool, port: int | None) -> None:
     if use_microphone:
         print("Listening to the default microphone. Ctrl-C ends it.")
     else:
-        print(
-            "No microphone was found: playing a synthesised soundscape of ten classes and four distractors."
-        )
+        print("No microphone: playing a synthesised soundscape of ten classes and four distractors.")
         print("Nothing in it was ever part of training. Ctrl-C ends it.")
     if port is None:
         print("mosquitto is not installed: events are printed without a broker.\n", flush=True)

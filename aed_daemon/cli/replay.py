@@ -16,6 +16,7 @@ from aed_daemon.config_file import check_against_model
 from aed_daemon.detector import Decision, Detector
 from aed_daemon.errors import AudioError
 from aed_daemon.events import Event
+from aed_daemon.health import ClockState
 from aed_daemon.inference import TfliteClassifier, load_classifier
 from aed_daemon.pipeline import Pipeline
 from aed_daemon.reporting import EventReporter
@@ -78,11 +79,20 @@ def replay_file(
     def utc_of(index: int) -> float:
         return reader.clock.utc_s(index) or 0.0
 
+    clock_state = ClockState()
+    clock_state.refresh()
     pipeline = Pipeline(
         path.name,
         reader.ring,
         Detector(classifier, config.detection),
-        EventReporter(config.node, path.name, classifier, config.detection.hop_frames, utc_of),
+        EventReporter(
+            config.node,
+            path.name,
+            classifier,
+            config.detection.hop_frames,
+            utc_of,
+            clock_synced=clock_state,
+        ),
         _Printer(lambda: reader.clock.utc_s(0), as_json=as_json),
         on_decision=on_decision,
     )
