@@ -70,7 +70,7 @@ docs: $(VENV)/.dev ## generate the reference pages
 	$(BIN)/python -m aed_daemon.event_reference docs/event.schema.json
 
 lock: ## pin the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -o constraints.txt
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -c scripts/lock-limits.txt -o constraints.txt
 
 install-service: ## install the daemon under /opt/aed with its systemd unit (as root)
 	sh systemd/install.sh
