@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aed_daemon import __version__
 from aed_daemon.config import SCHEMA_VERSION, Config
 from aed_daemon.events import Event
+from aed_daemon.inference import Classifier
 from aed_daemon.loud import LABEL as LOUD_LABEL
 from aed_daemon.manifest import LOUD_SOUND, ModelManifest
 from aed_daemon.publisher import Publisher
 from aed_daemon.rules import class_rules
-from aed_daemon.sinks.outbox import MemoryOutbox, Outbox
+from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import BridgeInfo, Health, Sink, SourceLevel
 
 _STDOUT_LINES = 10_000
@@ -29,39 +30,36 @@ class Outlet:
     ----------
     config : Config
         Node, outputs and broker.
-    manifest : ModelManifest
-        The model.
-    engine : str
-        What runs it.
-    exact : bool
-        Whether that engine is bit-exact.
+    classifier : Classifier
+        Model and engine.
     extra : sequence of Sink
         Further sinks, for a live view.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        manifest: ModelManifest,
-        engine: str,
-        *,
-        exact: bool,
-        extra: Sequence[Sink] = (),
-    ) -> None:
-        self._manifest, self._engine, self._exact, self._extra = manifest, engine, exact, extra
+    def __init__(self, config: Config, classifier: Classifier, *, extra: Sequence[Sink] = ()) -> None:
+        self._extra = extra
         self._lock = threading.Lock()
         self._states: dict[str, tuple[bool, str | None]] = {}
-        # Without a broker nobody would ever fetch an event: number them, and keep none.
-        self._outbox: Outbox = MemoryOutbox(config.mqtt.queue_events if config.mqtt.enabled else 0)
-        self._publisher = self._make(config)
+        self._outbox = _outbox(config)
+        self._publisher, begin = self._make(config, classifier, self._outbox)
+        begin()
 
-    def exchange(self, config: Config) -> None:
-        """Publish as another configuration says from now on; events that wait are kept."""
-        publisher = self._make(config)
+    def exchange(self, config: Config, classifier: Classifier) -> None:
+        """Publish as another configuration says from now on; events that wait are kept.
+
+        Raises
+        ------
+        ConfigError
+            For a password or certificate that cannot be read; nothing has changed then.
+        """
+        # An outbox that kept nothing has nothing to continue: a broker that is new begins at 0.
+        outbox = self._outbox if self._outbox.capacity else _outbox(config)
+        publisher, begin = self._make(config, classifier, outbox)
         with self._lock:
-            before, self._publisher = self._publisher, publisher
+            before, self._publisher, self._outbox = self._publisher, publisher, outbox
             states = dict(self._states)
         before.close(2.0)
+        begin()  # after the goodbye: two connections with one client id would throw each other out
         for source, (online, reason) in states.items():
             publisher.availability(source, online, reason)
 
@@ -88,8 +86,12 @@ class Outlet:
         """Deliver what can be delivered in time."""
         self._publisher.close(timeout_s)
 
-    def _make(self, config: Config) -> Publisher:
+    def _make(
+        self, config: Config, classifier: Classifier, outbox: MemoryOutbox
+    ) -> tuple[Publisher, Callable[[], None]]:
+        """Return a publisher, and what makes it connect."""
         sinks: list[Sink] = list(self._extra)
+        begin: Callable[[], None] = _nothing
         if config.output.jsonl:
             from aed_daemon.sinks.jsonl import JsonLinesSink
 
@@ -97,23 +99,34 @@ class Outlet:
         if config.mqtt.enabled:
             from aed_daemon.sinks.mqtt_sink import MqttSink
 
-            mqtt = MqttSink(config.mqtt, config.node, self._info(config), self._outbox)
-            mqtt.start()
+            mqtt = MqttSink(config.mqtt, config.node, _info(config, classifier, outbox.epoch), outbox)
+            begin = mqtt.start
             sinks.append(mqtt)
-        return Publisher(self._outbox, sinks)
+        return Publisher(outbox, sinks), begin
 
-    def _info(self, config: Config) -> BridgeInfo:
-        return BridgeInfo(
-            version=__version__,
-            model_name=self._manifest.name,
-            model_sha256=self._manifest.sha256,
-            engine=self._engine,
-            exact=self._exact,
-            classes=published_classes(config, self._manifest),
-            sources=tuple(source.name for source in config.source),
-            config_schema=SCHEMA_VERSION,
-            epoch=self._outbox.epoch,
-        )
+
+def _nothing() -> None:
+    """There is nothing to connect to."""
+
+
+def _outbox(config: Config) -> MemoryOutbox:
+    # Without a broker nobody would ever fetch an event: number them, and keep none.
+    return MemoryOutbox(config.mqtt.queue_events if config.mqtt.enabled else 0)
+
+
+def _info(config: Config, classifier: Classifier, epoch: str) -> BridgeInfo:
+    manifest = classifier.manifest
+    return BridgeInfo(
+        version=__version__,
+        model_name=manifest.name,
+        model_sha256=manifest.sha256,
+        engine=classifier.engine,
+        exact=classifier.exact,
+        classes=published_classes(config, manifest),
+        sources=tuple(source.name for source in config.source),
+        config_schema=SCHEMA_VERSION,
+        epoch=epoch,
+    )
 
 
 def published_classes(config: Config, manifest: ModelManifest) -> Mapping[str, str]:

@@ -111,13 +111,7 @@ class Daemon:
             for source in self._config.source:
                 self._add_worker(source.name, manifest.spec.sample_rate_hz)
             self._classifier = self._load_classifier(self._config)
-            outlet = Outlet(
-                self._config,
-                manifest,
-                self._classifier.engine,
-                exact=self._classifier.exact,
-                extra=self._extra_sinks,
-            )
+            outlet = Outlet(self._config, self._classifier, extra=self._extra_sinks)
             with self._states_lock:
                 self._outlet = outlet
                 for state in self._pending_states:
@@ -269,7 +263,7 @@ class Daemon:
             before, self._config = self._config, config
             try:
                 if _publishing(before) != _publishing(config):
-                    self._outlet.exchange(config)
+                    self._outlet.exchange(config, classifier)
             except AedError:
                 self._config = before
                 raise
@@ -309,4 +303,4 @@ class Daemon:
 def _publishing(config: Config) -> object:
     """Return what the outlet depends on."""
     names = [source.name for source in config.source]
-    return config.node, config.mqtt, config.output, config.detection, names
+    return config.node, config.mqtt, config.output, config.detection, config.model, names

@@ -128,6 +128,11 @@ class MemoryOutbox:
         self._quiet = OncePer(clock=clock)
 
     @property
+    def capacity(self) -> int:
+        """Most events that wait; 0: none is kept."""
+        return self._capacity
+
+    @property
     def epoch(self) -> str:
         """8 hex digits, new with every outbox."""
         return self._epoch

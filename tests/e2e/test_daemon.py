@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aed_daemon.inference import DEFAULT_MODEL
 from tests.mosquitto import Mosquitto, Subscriber, wait_for
 from tests.process import Daemon, aed, command, toml
 from tests.pulse_server import PulseServer
@@ -166,6 +168,43 @@ def test_sighup_takes_over_what_is_good_and_keeps_what_is_not(tmp_path: Path) ->
         daemon.send(signal.SIGHUP)
         wait_for(lambda: any('"source":"other"' in line for line in daemon.stdout), "the new source", 20.0)
         assert [line for line in daemon.notify.lines if line == "RELOADING=1"]
+
+
+def reload(daemon: Daemon, config: str) -> None:
+    done = daemon.log.count('"reloaded"')
+    daemon.config.write_text(config)
+    daemon.send(signal.SIGHUP)
+    wait_for(lambda: daemon.log.count('"reloaded"') > done, "the change is taken over", 20.0)
+
+
+def test_a_reload_tells_subscribers_of_another_model(tmp_path: Path, broker: Mosquitto) -> None:
+    other = tmp_path / "other.tflite"
+    shutil.copy(DEFAULT_MODEL, other)
+    manifest = json.loads(DEFAULT_MODEL.with_suffix(".json").read_text())
+    other.with_suffix(".json").write_text(json.dumps({**manifest, "name": "other", "file": other.name}))
+    with Subscriber(broker) as watcher, Daemon(tmp_path, toml([DEMO], broker.port)) as daemon:
+        daemon.wait_ready()
+        reload(daemon, toml([DEMO], broker.port, more=f'[model]\npath = "{other}"'))
+        info = "aed/test/bridge/info"
+        wait_for(lambda: watcher.on(info) and watcher.on(info)[-1].json()["model"]["name"] == "other", info)
+        wait_for(lambda: has_dog(watcher, "scape"), "dog", 20.0)
+        assert events(watcher, "scape")[-1]["model"]["name"] == "other"
+
+
+def test_a_broker_that_a_reload_brings_gets_the_events(tmp_path: Path, broker: Mosquitto) -> None:
+    with Subscriber(broker) as watcher, Daemon(tmp_path, toml([DEMO])) as daemon:
+        daemon.wait_ready()
+        reload(daemon, toml([DEMO], broker.port))
+        wait_for(lambda: has_dog(watcher, "scape"), "dog", 20.0)
+
+
+def test_reloads_do_not_make_the_daemon_throw_itself_out(tmp_path: Path, broker: Mosquitto) -> None:
+    with Subscriber(broker) as watcher, Daemon(tmp_path, toml([DEMO], broker.port)) as daemon:
+        daemon.wait_ready()
+        for hop_frames in range(12, 20):
+            reload(daemon, toml([DEMO], broker.port, more=f"[detection]\nhop_frames = {hop_frames}"))
+        assert "mqtt_connection_lost" not in daemon.log
+        watcher.wait_for("aed/test/bridge/state", '{"state":"online"}')
 
 
 def test_the_watchdog_is_fed(tmp_path: Path) -> None:
