@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
@@ -156,11 +157,11 @@ class Daemon:
         start = [sys.executable, *python_options, "-m", "aed_daemon"] if python_options else aed_daemon()
         self._command = [*start, "run", "--config", str(config)]
         self._process: subprocess.Popen[bytes] | None = None
-        self._started_s = 0.0
+        self._started_s = self._started_utc_s = 0.0
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
-            self._started_s = time.monotonic()
+            self._started_s, self._started_utc_s = time.monotonic(), time.time()
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
@@ -194,9 +195,13 @@ class Daemon:
         """What it has said."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def messages(self) -> list[dict[str, Any]]:
-        """Return what it has said in JSON."""
-        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+    def phases(self) -> dict[str, float]:
+        """Return the seconds from its start to the first message of each kind."""
+        messages = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        return {
+            message["event"]: datetime.fromisoformat(message["timestamp"]).timestamp() - self._started_utc_s
+            for message in reversed(messages)
+        }
 
     def wait_ready(self) -> float:
         """Return the seconds from its start to READY=1; raises ProgramError where that does not come."""
