@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from aed_daemon.health import ClockState, CpuMeter, clock_synchronised, pss_mb
+
+
+def test_memory_is_the_kernels_figure_over_all_processes() -> None:
+    code = "data = bytearray(50_000_000); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        with_child = pss_mb()
+        expected = sum(
+            process.memory_full_info().pss / 2**20
+            for process in [psutil.Process(), *psutil.Process().children(recursive=True)]
+        )
+        child.communicate(b"\n")
+    alone = pss_mb()
+    assert with_child is not None
+    assert alone is not None
+    assert with_child == pytest.approx(expected, rel=0.05)
+    assert with_child - alone > 45
+
+
+def test_processor_time_is_a_share_of_one_core() -> None:
+    meter = CpuMeter()
+    used_until = time.process_time() + 0.2
+    while time.process_time() < used_until:
+        pass
+    percent = meter.percent()
+    assert percent is not None
+    assert 1 < percent <= 100 * (os.cpu_count() or 1)
+
+
+def test_the_clock_state_is_asked_for_not_guessed() -> None:
+    state = ClockState()
+    assert state() is False
+    state.refresh()
+    assert state() == clock_synchronised()
