@@ -6,6 +6,8 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+import structlog
+
 from aed_daemon import __version__
 from aed_daemon.config import SCHEMA_VERSION, Config
 from aed_daemon.events import Event
@@ -16,6 +18,8 @@ from aed_daemon.publisher import Publisher
 from aed_daemon.rules import class_rules
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import BridgeInfo, Health, Sink, SourceLevel
+
+_log = structlog.get_logger(__name__)
 
 _STDOUT_LINES = 10_000
 """Events kept for a reader of standard output that is slow."""
@@ -92,7 +96,11 @@ class Outlet:
         """Return a publisher, and what makes it connect."""
         sinks: list[Sink] = list(self._extra)
         begin: Callable[[], None] = _nothing
-        if config.output.jsonl:
+        if config.output.jsonl and sys.stdout is None:
+            _log.error(
+                "standard_output_is_closed", hint="Set output.jsonl = false, or give it somewhere to go."
+            )
+        elif config.output.jsonl:
             from aed_daemon.sinks.jsonl import JsonLinesSink
 
             sinks.append(JsonLinesSink(sys.stdout, _STDOUT_LINES))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from aed_daemon.inference import DEFAULT_MODEL
+from aed_daemon.manifest import DEFAULT_MODEL
 from tests.mosquitto import free_port
-from tests.process import aed, toml
+from tests.process import aed, command, toml
 from tests.sounds import quiet, soundscape, write_wav
 
 
@@ -60,6 +60,27 @@ def test_replay_prints_json_as_it_is_published(dog: Path) -> None:
     assert starts
     assert sorted(starts) == sorted(ends)
     assert all(event["latency_ms"] > 0 for event in events)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize("arguments", [["replay"], ["replay", "--json"], ["info"]])
+def test_a_full_disk_behind_standard_output_is_one_sentence(dog: Path, arguments: list[str]) -> None:
+    file = [dog] if arguments[0] == "replay" else []
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command(*arguments, *file), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert_one_sentence(done.stderr)
+    assert "standard output cannot be written" in done.stderr
+
+
+def test_closed_standard_output_stops_no_daemon(tmp_path: Path, dog: Path) -> None:
+    source = f'name = "f"\ntype = "file"\npath = "{dog}"\nrealtime = false'
+    (tmp_path / "aed.toml").write_text(toml([source], more="[output]\njsonl = true"))
+    run = command("run", "--config", tmp_path / "aed.toml")
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *run], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "standard_output_is_closed" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_replay_of_silence_is_silent(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -14,6 +15,8 @@ from aed_daemon.errors import AedError
 
 _EPILOG = """exit status: 0 well, 1 failed, 2 configuration, 3 model, 4 audio, 5 broker.
 `run` ends by itself only for 2 and 3; it waits for everything else."""
+
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -77,16 +80,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     module = importlib.import_module(f"aed_daemon.cli.{getattr(args, 'module', args.command)}")
     try:
-        return int(module.execute(args))
+        status = int(module.execute(args))
+        if sys.stdout:
+            sys.stdout.flush()
+        return status
     except AedError as error:
         print(f"aed-daemon: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read the output has left; Python's own flush at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read the output has left
+        _silence_stdout()
         return 0
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _silence_stdout()
+        print(f"aed-daemon: standard output cannot be written: got {error.strerror}.", file=sys.stderr)
+        return 1
+
+
+def _silence_stdout() -> None:
+    """Point it at nothing: Python's own flush at exit must not complain once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _config_option(parser: argparse.ArgumentParser) -> None:
