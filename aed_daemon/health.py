@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import subprocess
 import time
@@ -82,6 +81,8 @@ def clock_synchronised() -> bool:
     """
     if Path("/run/systemd/timesync/synchronized").exists():
         return True
+    import ctypes
+
     timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # all zero: mode 0, read only
     try:
         state = int(ctypes.CDLL(None).adjtimex(timex))

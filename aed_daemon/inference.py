@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aed_daemon.errors import ModelError
-from aed_daemon.manifest import ModelManifest, load_manifest, read_model_file
+from aed_daemon.manifest import DEFAULT_MODEL, ModelManifest, load_manifest, read_model_file
 
 Engine = Literal["litert", "tflite"]
-
-DEFAULT_MODEL = Path(__file__).parent / "models" / "yamnet256-esc10.tflite"
 
 _MODULES: dict[Engine, str] = {
     "litert": "ai_edge_litert.interpreter",

@@ -16,6 +16,9 @@ SCHEMA_VERSION = 1
 BACKGROUND = "background"
 """The class of everything else; never published."""
 
+DEFAULT_MODEL = Path(__file__).parent / "models" / "yamnet256-esc10.tflite"
+"""The model in the package."""
+
 LOUD_SOUND = "loud_sound"
 """Reserved: the event that depends on the level alone."""
 

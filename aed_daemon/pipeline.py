@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from aed_daemon.audio.ring import Gap, Ring, Stretch
 from aed_daemon.detector import Decision, Detector
 from aed_daemon.events import Event
+from aed_daemon.pipeline_counters import PipelineCounters
 from aed_daemon.reporting import EventReporter
 from aed_daemon.sinks.protocol import SourceLevel
 
@@ -29,33 +29,6 @@ class Out(Protocol):
 
     def level(self, level: SourceLevel) -> None:
         """Publish a level."""
-
-
-@dataclass
-class PipelineCounters:
-    """What a pipeline has done since it began.
-
-    Attributes
-    ----------
-    turns : int
-        Turns of the loop.
-    hops, gated_hops : int
-        Decisions, and those among them for which the network was spared.
-    events : int
-        Events published.
-    gaps : int
-        Gaps met.
-    busy_s, audio_s : float
-        Time spent working, and the sound worked on, seconds.
-    """
-
-    turns: int = 0
-    hops: int = 0
-    gated_hops: int = 0
-    events: int = 0
-    gaps: int = 0
-    busy_s: float = 0.0
-    audio_s: float = 0.0
 
 
 class Pipeline:

@@ -7,25 +7,29 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import structlog
 
 from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
-from aed_daemon.detector import Decision, Detector
 from aed_daemon.errors import AedError
 from aed_daemon.health import ClockState, CpuMeter, pss_mb
-from aed_daemon.inference import DEFAULT_MODEL, TfliteClassifier, load_classifier
-from aed_daemon.manifest import load_manifest
+from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.notify import Notifier, ProgressWatch, SourceProgress
-from aed_daemon.outlet import Outlet
-from aed_daemon.reporting import EventReporter
 from aed_daemon.sinks.protocol import Health, Sink
 from aed_daemon.worker import SourceWorker
+
+if TYPE_CHECKING:  # the rest is imported while the devices open
+    from aed_daemon.detector import Decision, Detector
+    from aed_daemon.inference import TfliteClassifier
+    from aed_daemon.outlet import Outlet
+    from aed_daemon.reporting import EventReporter
 
 _log = structlog.get_logger(__name__)
 
 _TURN_S = 0.25
+_STARTING_TURN_S = 0.02
 _STOP_S = 5.0
 """Time for everything to end after SIGTERM."""
 
@@ -110,6 +114,8 @@ class Daemon:
             # Devices take their time to open: capture begins first, the ring keeps what comes.
             for source in self._config.source:
                 self._add_worker(source.name, manifest.spec.sample_rate_hz)
+            from aed_daemon.outlet import Outlet
+
             self._classifier = self._load_classifier(self._config)
             outlet = Outlet(self._config, self._classifier, extra=self._extra_sinks)
             with self._states_lock:
@@ -136,7 +142,7 @@ class Daemon:
     # Main loop
 
     def _loop(self) -> None:
-        while not self._stopping.wait(_TURN_S):
+        while not self._stopping.wait(_TURN_S if self._ready else _STARTING_TURN_S):
             self._turns += 1
             if self._reloading.is_set():
                 self._reloading.clear()
@@ -145,15 +151,18 @@ class Daemon:
             self._become_ready()
             self._ping()
             self._report_health()
-            if all(worker.ended for worker in self._workers.values()):
+            workers = self._workers.values()
+            if all(worker.ended for worker in workers) or any(worker.failure for worker in workers):
                 return
 
     def _become_ready(self) -> None:
         if self._ready:
             return
-        heard = [w.name for w in self._workers.values() if w.counters()[1].hops > 0]
-        waiting = [w.name for w in self._workers.values() if w.counters()[0].state == "waiting"]
-        if heard or len(waiting) == len(self._workers):
+        counters = [worker.counters() for worker in self._workers.values()]
+        heard = any(detection.hops > 0 for _, detection in counters)
+        # Those that wait for a device, or have ended, keep nobody waiting for the start.
+        coming = any(capture.state in ("opening", "running") for capture, _ in counters)
+        if heard or not coming:
             self._ready = True
             self._notifier.ready(self._status())
 
@@ -218,10 +227,14 @@ class Daemon:
         worker.listen(self._detector(), self._reporter(worker), self._outlet, seen)
 
     def _detector(self) -> Detector:
+        from aed_daemon.detector import Detector
+
         # An interpreter belongs to one thread, so every source has its own.
         return Detector(self._load_classifier(self._config), self._config.detection)
 
     def _reporter(self, worker: SourceWorker) -> EventReporter:
+        from aed_daemon.reporting import EventReporter
+
         clock = worker.reader.clock
         return EventReporter(
             self._config.node,
@@ -246,6 +259,8 @@ class Daemon:
 
     @staticmethod
     def _load_classifier(config: Config) -> TfliteClassifier:
+        from aed_daemon.inference import load_classifier
+
         return load_classifier(config.model.path, config.model.engine, config.model.threads)
 
     # Reload and end

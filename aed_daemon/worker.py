@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
 from aed_daemon.audio.reader import CaptureReader, ReaderCounters
 from aed_daemon.config_sources import Source as SourceConfig
-from aed_daemon.detector import Decision, Detector
-from aed_daemon.pipeline import Out, Pipeline, PipelineCounters
-from aed_daemon.reporting import EventReporter
+from aed_daemon.pipeline_counters import PipelineCounters
 from aed_daemon.sources import conditioning_of, source_maker
+
+if TYPE_CHECKING:
+    from aed_daemon.detector import Decision, Detector
+    from aed_daemon.pipeline import Out, Pipeline
+    from aed_daemon.reporting import EventReporter
 
 _log = structlog.get_logger(__name__)
 
@@ -67,6 +71,8 @@ class SourceWorker:
         on_decision: Callable[[Decision], None] | None = None,
     ) -> None:
         """Begin to detect, in a thread of its own."""
+        from aed_daemon.pipeline import Pipeline
+
         self._pipeline = Pipeline(
             self.name, self.reader.ring, detector, reporter, out, on_decision=on_decision
         )

@@ -22,8 +22,8 @@ from aed_daemon.audio.condition import Conditioner
 from aed_daemon.config import DetectionConfig
 from aed_daemon.detector import Detector
 from aed_daemon.errors import ModelError
-from aed_daemon.inference import DEFAULT_MODEL, load_classifier
-from aed_daemon.manifest import load_manifest
+from aed_daemon.inference import load_classifier
+from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from benchmarks.clips import RATE_HZ, Soundtrack, Span, clips, soundtrack
 from benchmarks.measure import ProgramError, percentile, significant
 from benchmarks.outcome import Limit, Outcome, Row, UnavailableError

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aed_daemon.features import MelStream
-from aed_daemon.inference import DEFAULT_MODEL
-from aed_daemon.manifest import load_manifest
+from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.spec import FeatureSpec
 from benchmarks.measure import alternate
 from benchmarks.outcome import Outcome, Row

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import benchmarks
-from aed_daemon.inference import DEFAULT_MODEL
+from aed_daemon.manifest import DEFAULT_MODEL
 from benchmarks import exposure, latency, record, startup
 from benchmarks.__main__ import BENCHMARKS, line, main
 from benchmarks.clips import FRAME_SAMPLES, RATE_HZ, Span, onset_frame

@@ -13,8 +13,7 @@ from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model, load_config
 from aed_daemon.config_schema import key_at, keys_of, sections
 from aed_daemon.config_types import KeyPath
-from aed_daemon.inference import DEFAULT_MODEL
-from aed_daemon.manifest import load_manifest
+from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.toml_lines import key_lines
 
 EXAMPLE = Path(__file__).parents[1] / "systemd" / "aed.toml"

@@ -12,7 +12,8 @@ import pytest
 
 from aed_daemon.errors import ModelError
 from aed_daemon.features import log_mel
-from aed_daemon.inference import DEFAULT_MODEL, available_engines, load_classifier
+from aed_daemon.inference import available_engines, load_classifier
+from aed_daemon.manifest import DEFAULT_MODEL
 from tests.test_detector import bursts
 
 ENGINES: list[Literal["litert", "tflite"]] = ["litert", "tflite"]

@@ -6,8 +6,7 @@ import argparse
 
 from aed_daemon.cli.settings import configuration
 from aed_daemon.config_file import check_against_model
-from aed_daemon.inference import DEFAULT_MODEL
-from aed_daemon.manifest import load_manifest
+from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from aed_daemon.events import Event
+if TYPE_CHECKING:
+    from aed_daemon.events import Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aed_daemon.inference import DEFAULT_MODEL
+from aed_daemon.manifest import DEFAULT_MODEL
 from tests.mosquitto import Mosquitto, Subscriber, wait_for
 from tests.process import Daemon, aed, command, toml
 from tests.pulse_server import PulseServer
@@ -107,6 +107,14 @@ def test_a_missing_microphone_is_waited_for(tmp_path: Path, broker: Mosquitto) -
             wait_for(lambda: has_dog(watcher, "porch"), "dog", 30.0)
         assert daemon.process is not None
         assert daemon.process.poll() is None
+
+
+def test_one_source_that_is_over_and_one_that_is_away_are_ready_too(tmp_path: Path) -> None:
+    short = file_source(write_wav(tmp_path / "short.wav", quiet(0.1)))
+    away = 'name = "porch"\ntype = "microphone"\ndevice = "none of that name"'
+    with Daemon(tmp_path, toml([short, away])) as daemon:
+        daemon.wait_ready()
+        assert any("short.wav ended, porch waiting" in line for line in daemon.notify.lines)
 
 
 def test_a_broker_that_is_late_gets_everything(tmp_path: Path, dog: Path) -> None:
