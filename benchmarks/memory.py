@@ -95,7 +95,10 @@ def occupied_mb(pids: list[int]) -> dict[str, float | None]:
 def bare_mb(engine: str) -> dict[str, float | None]:
     """Return what an interpreter with NumPy, the engine and the network occupies, MiB."""
     with subprocess.Popen(
-        [sys.executable, "-c", _BARE, engine], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", _BARE, engine],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     ) as process:
         if process.stdout is None or process.stdout.readline() != b"ready\n":
             raise UnavailableError(f"the engine {engine} does not start")
