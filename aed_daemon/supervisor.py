@@ -49,6 +49,10 @@ class Daemon:
         Further sinks, for a live view.
     on_decision : callable, optional
         on_decision(source, decision) sees every hop.
+    launched : mapping of str to Child, optional
+        Capture processes that have been started already, by source.
+    retry : bool
+        False: a source that fails is not waited for; `run` raises its AudioError when all have ended.
 
     Raises
     ------
@@ -63,11 +67,15 @@ class Daemon:
         reload: Callable[[], Config] | None = None,
         sinks: Sequence[Sink] = (),
         on_decision: Callable[[str, Decision], None] | None = None,
+        retry: bool = True,
+        launched: Mapping[str, Child] | None = None,
     ) -> None:
         self._config = config
+        self._retry = retry
         self._read_config = reload
         self._extra_sinks = sinks
         self._on_decision = on_decision
+        self._launched = dict(launched or {})
         self._notifier = Notifier()
         self._watch = ProgressWatch()
         self._clock_state = ClockState()
@@ -138,6 +146,8 @@ class Daemon:
         for worker in self._workers.values():
             if worker.failure:
                 raise worker.failure
+            if worker.reader.error and not self._retry:
+                raise worker.reader.error
 
     # Main loop
 
@@ -214,7 +224,8 @@ class Daemon:
 
     def _add_worker(self, name: str, rate_hz: int) -> SourceWorker:
         source = next(source for source in self._config.source if source.name == name)
-        worker = SourceWorker(source, rate_hz, self._source_state)
+        child = self._launched.pop(name, None)
+        worker = SourceWorker(source, rate_hz, self._source_state, retry=self._retry, child=child)
         self._workers[name] = worker
         worker.start()
         return worker

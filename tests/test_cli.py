@@ -62,6 +62,23 @@ def test_replay_prints_json_as_it_is_published(dog: Path) -> None:
     assert all(event["latency_ms"] > 0 for event in events)
 
 
+@pytest.mark.parametrize("arguments", [["--device", "none of that name"], ["--file", "{here}/none.wav"]])
+def test_listen_says_what_is_wrong_with_its_source(tmp_path: Path, arguments: list[str]) -> None:
+    done = aed("listen", *(argument.format(here=tmp_path) for argument in arguments))
+    assert done.returncode == 4
+    assert_one_sentence(done.stderr)
+
+
+def test_listen_prints_no_json(tmp_path: Path, dog: Path) -> None:
+    source = f'name = "f"\ntype = "file"\npath = "{dog}"\nrealtime = false'
+    config = tmp_path / "aed.toml"
+    config.write_text(toml([source], more="[output]\njsonl = true"))
+    done = aed("listen", "--config", config)
+    assert done.returncode == 0, done.stderr
+    assert "start      dog" in done.stdout
+    assert "{" not in done.stdout
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 @pytest.mark.parametrize("arguments", [["replay"], ["replay", "--json"], ["info"]])
 def test_a_full_disk_behind_standard_output_is_one_sentence(dog: Path, arguments: list[str]) -> None:

@@ -16,10 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aed_daemon.cli.settings import configuration, detection_settings
-from aed_daemon.config import Config, LogConfig
+from aed_daemon.config import Config, LogConfig, OutputConfig
 from aed_daemon.config_file import find_config
 from aed_daemon.detector import Decision
-from aed_daemon.errors import AudioError
 from aed_daemon.events import Event
 from aed_daemon.inference import load_classifier
 from aed_daemon.rules import ClassRule, class_rules
@@ -160,15 +159,13 @@ def execute(args: argparse.Namespace) -> int:
     from aed_daemon.supervisor import Daemon
 
     config = _settings(args)
-    quiet = {"mqtt": config.mqtt.model_copy(update={"enabled": False})}
+    quiet = {"mqtt": config.mqtt.model_copy(update={"enabled": False}), "output": OutputConfig()}
     config = config.model_copy(update=quiet)
     configure(LogConfig(level="error"))
-    if args.file and not args.file.is_file():
-        raise AudioError("no such file", where=str(args.file), hint="Check the path.")
     classifier = load_classifier(config.model.path, config.model.engine)
     output = classifier.manifest.output
     view = View(class_rules(config.detection, classifier.manifest), output.zero_point, output.scale)
-    daemon = Daemon(config, sinks=[view], on_decision=view.decision)
+    daemon = Daemon(config, sinks=[view], on_decision=view.decision, retry=False)
     daemon.handle_signals()
     console = Console()
     if not console.is_terminal:
