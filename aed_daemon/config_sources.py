@@ -63,6 +63,11 @@ class MicrophoneSource(_SourceBase):
         description="Seconds without a sample after which the device counts as lost.",
     )
 
+    @property
+    def need_channels(self) -> int:
+        """One more than the highest channel that is listened to."""
+        return self.channel + 1 if isinstance(self.channel, int) else 1
+
     @model_validator(mode="after")
     def _channel_exists(self) -> Self:
         _check_channel(self.channel, self.channels)

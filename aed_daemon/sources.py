@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aed_daemon.audio.child import Child
 from aed_daemon.audio.reader import Conditioning
 from aed_daemon.audio.source import Source
 from aed_daemon.config_sources import (
@@ -21,11 +22,20 @@ def conditioning_of(config: SourceConfig) -> Conditioning:
     return Conditioning(config.channel, config.gain_db, config.dc_block_hz)
 
 
-def source_maker(config: SourceConfig) -> Callable[[], Source]:
-    """Return what makes a fresh, unopened source of this configuration."""
+def source_maker(config: SourceConfig, child: Child | None = None) -> Callable[[], Source]:
+    """Return what makes a fresh, unopened source of this configuration.
+
+    Parameters
+    ----------
+    config : SourceConfig
+        The source.
+    child : Child, optional
+        A microphone's capture process that has been started; the first source takes it.
+    """
     match config:
         case MicrophoneSource():
-            return lambda: _microphone(config)
+            ready = [child]
+            return lambda: _microphone(config, ready.pop() if ready else None)
         case FileSource():
             return lambda: _file(config)
         case StdinSource():
@@ -36,16 +46,17 @@ def source_maker(config: SourceConfig) -> Callable[[], Source]:
             return lambda: _demo(config)
 
 
-def _microphone(config: MicrophoneSource) -> Source:
+def _microphone(config: MicrophoneSource, child: Child | None) -> Source:
     from aed_daemon.audio.capture import MicrophoneSource as Microphone
 
     return Microphone(
         config.device,
         rate_hz=config.rate_hz,
         channels=config.channels,
-        need_channels=config.channel + 1 if isinstance(config.channel, int) else 1,
+        need_channels=config.need_channels,
         sample_format=config.sample_format,
         stall_timeout_s=config.stall_timeout_s,
+        child=child,
     )
 
 

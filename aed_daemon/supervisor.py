@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from aed_daemon.sinks.protocol import Health, Sink
 from aed_daemon.worker import SourceWorker
 
 if TYPE_CHECKING:  # the rest is imported while the devices open
+    from aed_daemon.audio.child import Child
     from aed_daemon.detector import Decision, Detector
     from aed_daemon.inference import TfliteClassifier
     from aed_daemon.outlet import Outlet

@@ -14,6 +14,7 @@ from aed_daemon.pipeline_counters import PipelineCounters
 from aed_daemon.sources import conditioning_of, source_maker
 
 if TYPE_CHECKING:
+    from aed_daemon.audio.child import Child
     from aed_daemon.detector import Decision, Detector
     from aed_daemon.pipeline import Out, Pipeline
     from aed_daemon.reporting import EventReporter
@@ -34,6 +35,8 @@ class SourceWorker:
         on_state(name, online, reason), whenever the source comes or goes.
     retry : bool
         As for `CaptureReader`.
+    child : Child, optional
+        The microphone's capture process, where it has been started already.
     """
 
     def __init__(
@@ -43,13 +46,14 @@ class SourceWorker:
         on_state: Callable[[str, bool, str | None], None],
         *,
         retry: bool = True,
+        child: Child | None = None,
     ) -> None:
         self.config = config
         self.name = config.name
         self._on_state = on_state
         self.online = False
         self.reader = CaptureReader(
-            source_maker(config),
+            source_maker(config, child),
             rate_hz=rate_hz,
             conditioning=conditioning_of(config),
             retry=retry,

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from aed_daemon.audio import launch
 from aed_daemon.audio.child import Child
 from aed_daemon.audio.condition import SAMPLE_DTYPE, decode_pcm
 from aed_daemon.audio.microphone import ERROR, FORMAT, GAP, HEADER
 from aed_daemon.audio.source import Block, PcmFormat
 from aed_daemon.errors import AudioError
 
-_MODULE = "aed_daemon.audio.microphone"
 _HANDSHAKE_S = 10.0
 """PortAudio asks every device for what it can do before it starts; slow boards have many."""
 
@@ -48,17 +45,6 @@ class InputDevice:
     default_rate_hz: int
 
 
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", _MODULE, *arguments]
-
-
-def _environment() -> dict[str, str]:
-    """Return this process's environment with the place where it found the package itself."""
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path}
-
-
 def list_devices() -> list[InputDevice]:
     """Return the input devices as they are now.
 
@@ -69,12 +55,12 @@ def list_devices() -> list[InputDevice]:
     """
     try:
         done = subprocess.run(
-            _command("--list"),
+            launch.command("--list"),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_HANDSHAKE_S,
             check=False,
-            env=_environment(),
+            env=launch.environment(),
         )
     except subprocess.TimeoutExpired as error:
         raise AudioError(
@@ -155,6 +141,8 @@ class MicrophoneSource:
         What the device is asked for.
     stall_timeout_s : float
         Seconds without a sample after which the device counts as lost.
+    child : Child, optional
+        The capture process, where it has been started already, with these same parameters.
     """
 
     live = True
@@ -168,14 +156,16 @@ class MicrophoneSource:
         need_channels: int = 1,
         sample_format: Literal["s16", "s32"] = "s16",
         stall_timeout_s: float = 2.0,
+        child: Child | None = None,
     ) -> None:
-        self.name = f"microphone {'default' if device is None else device}"
-        arguments = ["--device", json.dumps(device), "--format", sample_format, "--need", str(need_channels)]
-        if rate_hz is not None:
-            arguments += ["--rate", str(rate_hz)]
-        if channels is not None:
-            arguments += ["--channels", str(channels)]
-        self._child = Child(_command(*arguments), self.name, environment=_environment(), leash=True)
+        self.name = launch.microphone_name(device)
+        self._child = child or launch.microphone_child(
+            device,
+            rate_hz=rate_hz,
+            channels=channels,
+            need_channels=need_channels,
+            sample_format=sample_format,
+        )
         self._format: Literal["s16", "s32"] = sample_format
         self._channels = 1
         self._stall_timeout_s = stall_timeout_s

@@ -50,10 +50,12 @@ class Child:
         self.closed = False
 
     def start(self) -> None:
-        """Start it; raises AudioError where that fails or `close` came first."""
+        """Start it, once; raises AudioError where that fails or `close` came first."""
         with self._lock:
             if self.closed:
                 raise AudioError("closed before it was opened", where=self._name)
+            if self._process is not None:
+                return
             try:
                 self._process = subprocess.Popen(
                     self._argv,

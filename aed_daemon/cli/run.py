@@ -19,11 +19,14 @@ def execute(args: argparse.Namespace) -> int:
     if args.soundscape or args.loop:
         raise ConfigError("--soundscape and --loop belong to --demo", hint="Add --demo.")
     config, path = configuration(args.config)
+    from aed_daemon.audio.launch import launch
+
+    launched = launch(config.source)
     from aed_daemon.logs import configure
     from aed_daemon.supervisor import Daemon
 
     configure(config.log)
-    daemon = Daemon(config, reload=lambda: configuration(path)[0])
+    daemon = Daemon(config, reload=lambda: configuration(path)[0], launched=launched)
     daemon.handle_signals()
     daemon.run()
     return 0

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 import aed_daemon
-from aed_daemon.audio import capture
+from aed_daemon.audio import capture, launch
 from aed_daemon.audio.capture import MessageParser, MicrophoneSource, list_devices
 from aed_daemon.audio.microphone import (
     ERROR,
@@ -219,7 +219,7 @@ def test_what_libraries_print_does_not_mix_with_the_messages(
 
 
 def test_a_child_that_dies_without_a_word_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "_command", lambda *_: ["sh", "-c", "echo oh no >&2; exit 3"])
+    monkeypatch.setattr(launch, "command", lambda *_: ["sh", "-c", "echo oh no >&2; exit 3"])
     with pytest.raises(AudioError, match=r"exit status 3 \(oh no\)"):
         MicrophoneSource().open()
     with pytest.raises(AudioError, match="oh no"):
@@ -227,7 +227,7 @@ def test_a_child_that_dies_without_a_word_is_told(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_child_that_hangs_at_its_start_is_told_and_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "_command", lambda *_: ["sleep", "60"])
+    monkeypatch.setattr(launch, "command", lambda *_: ["sleep", "60"])
     monkeypatch.setattr(capture, "_HANDSHAKE_S", 0.1)
     source = MicrophoneSource()
     with pytest.raises(AudioError, match="does not open"):
