@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from aed_daemon.onset import LevelHistory
 from aed_daemon.rules import ClassRule
 from aed_daemon.tracker import Hop, Tracker, TrackEvent
+from tests.golden.tracker.make import FOLDER as GOLDEN
+from tests.golden.tracker.make import play
 from tests.rules import HOP, PATCH, frames, rule
 
 QUIET, LOUD = -6_000, -2_000
@@ -187,3 +191,12 @@ def test_the_score_of_a_start_reaches_its_threshold(smoothing: int) -> None:
         if event.type == "start":
             assert event.score is not None
             assert event.score >= 100
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in GOLDEN.glob("*/input.json")), ids=lambda p: p.name
+)
+def test_golden(folder: Path) -> None:
+    """What firmware is held to as well: see tests/golden/tracker/make.py."""
+    case = json.loads((folder / "input.json").read_text())
+    assert play(case) == json.loads((folder / "events.json").read_text())
