@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aed_daemon.config import Config
 from aed_daemon.config_file import find_config, load_config
-from aed_daemon.errors import AedError
+from aed_daemon.errors import AedError, AudioError, ConfigError, ModelError
 
 PACKAGES = {"numpy": "1.24", "pydantic": "2.6", "structlog": "23.1", "sounddevice": "0.4.6"}
 PACKAGES |= {"soundfile": "0.12", "paho-mqtt": "2.0"}
@@ -38,12 +38,15 @@ class Check:
         What was found.
     hint : str or None
         What to install or do; set wherever `ok` is false.
+    exit_code : int
+        Of a command that fails for it: 2 configuration, 3 model, 4 audio, 5 broker, else 1.
     """
 
     name: str
     ok: bool
     text: str
     hint: str | None = None
+    exit_code: int = 1
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def _run(name: str, look: Callable[[_Place], Check], place: _Place) -> Check:
         return look(place)
     except AedError as error:
         what = f"{error.where}: {error.what}" if error.where else error.what
-        return Check(name, False, what, error.hint or str(error))
+        return Check(name, False, what, error.hint or str(error), error.exit_code)
     except Exception as error:  # doctor is what one runs when things are broken: it must get to its end
         hint = "The check itself broke: please report it."
         return Check(name, False, f"{type(error).__name__}: {error}", hint)
@@ -84,11 +87,12 @@ def _place(path: Path | None, env: Mapping[str, str]) -> _Place:
     path = path or find_config(env)
     if path is None:
         hint = "Copy systemd/aed.toml to /etc/aed/aed.toml or ./aed.toml and adapt it."
-        return _Place(None, Check("configuration", False, "there is none", hint), env)
+        return _Place(None, Check("configuration", False, "there is none", hint, ConfigError.exit_code), env)
     try:
         config = load_config(path, env)
     except AedError as error:
-        return _Place(None, Check("configuration", False, str(error), "Mend the lines named above."), env)
+        hint = "Mend the lines named above."
+        return _Place(None, Check("configuration", False, str(error), hint, error.exit_code), env)
     text = f"{path}: good, {len(config.source)} source(s)"
     return _Place(config, Check("configuration", True, text), env)
 
@@ -132,7 +136,9 @@ def _engine(_: _Place) -> Check:
 
     engines = available_engines()
     hint = "pip install tflite-runtime (Python 3.11), or ai-edge-litert (newer; not on armv7l)."
-    return Check("engine", bool(engines), ", ".join(engines) or "none", None if engines else hint)
+    if not engines:
+        return Check("engine", False, "none", hint, ModelError.exit_code)
+    return Check("engine", True, ", ".join(engines))
 
 
 def _model(place: _Place) -> Check:
@@ -180,7 +186,7 @@ def _microphones(place: _Place) -> Check:
     hint = "Plug one in; `arecord -l` (package alsa-utils) shows what the kernel sees."
     if any(not os.access(node, os.R_OK) for node in Path("/dev/snd").glob("*C*D*c")):
         hint = "This user may not use sound: sudo usermod -aG audio $USER, then log in again."
-    return Check("microphones", False, "none was found", hint)
+    return Check("microphones", False, "none was found", hint, AudioError.exit_code)
 
 
 def _state(place: _Place) -> Check:

@@ -144,6 +144,8 @@ class Pipeline:
 
     def _step_over(self, gap: Gap) -> None:
         self.counters.gaps += 1
+        if gap.reason == "overrun":
+            self.counters.shed_hops += -(-(gap.end_sample - gap.first_sample) // self._detector.hop_samples)
         self._finish("device_lost" if gap.reason == "device_lost" else "gap")
         self._origin = self._gap_end = gap.end_sample
 

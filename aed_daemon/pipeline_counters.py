@@ -15,6 +15,8 @@ class PipelineCounters:
         Turns of the loop.
     hops, gated_hops : int
         Decisions, and those among them for which the network was spared.
+    shed_hops : int
+        Decisions that were left out because the sound had been overwritten before its turn.
     events : int
         Events published.
     gaps : int
@@ -26,6 +28,7 @@ class PipelineCounters:
     turns: int = 0
     hops: int = 0
     gated_hops: int = 0
+    shed_hops: int = 0
     events: int = 0
     gaps: int = 0
     busy_s: float = 0.0

@@ -206,7 +206,7 @@ class Daemon:
                 cpu_percent=self._cpu.percent(),
                 pss_mb=pss_mb(),
                 overruns=sum(capture.overruns for capture, _ in counters),
-                shed_hops=0,
+                shed_hops=sum(detection.shed_hops for _, detection in counters),
                 events=sum(detection.events for _, detection in counters),
                 uptime_s=round(now_s - self._started_s, 1),
             )

@@ -243,8 +243,16 @@ def test_listen_prints_lines_where_there_is_no_terminal(dog: Path) -> None:
     assert any(line.split()[:2] == ["start", "dog"] for line in done.stdout.splitlines()), done.stdout
 
 
+def test_doctor_fails_as_the_first_thing_that_is_wrong(tmp_path: Path) -> None:
+    config = tmp_path / "aed.toml"
+    config.write_text(toml(['name = "scape"\ntype = "demo"'], free_port()))
+    assert aed("doctor", "--config", config).returncode == 5
+    config.write_text(toml(['name = "scape"\ntype = "none"']))
+    assert aed("doctor", "--config", config).returncode == 2
+
+
 def test_doctor_tells_everything_and_never_fails_with_a_traceback(tmp_path: Path) -> None:
-    done = aed("doctor")
-    assert done.returncode in (0, 1)
+    done = aed("doctor", env={"HOME": str(tmp_path), "AED_CONFIG": str(tmp_path / "none.toml")})
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "engine" in done.stdout

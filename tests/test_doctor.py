@@ -114,7 +114,7 @@ def test_no_portaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(capture, "list_devices", fail)
     check = look(tmp_path, SOURCE.format("microphone"))["microphones"]
-    assert check == Check("microphones", False, "PortAudio is not installed", "apt install libportaudio2")
+    assert check == Check("microphones", False, "PortAudio is not installed", "apt install libportaudio2", 4)
     assert look(tmp_path, SOURCE.format("demo"))["microphones"].ok
 
 

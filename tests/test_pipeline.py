@@ -148,6 +148,7 @@ def test_an_overrun_is_a_gap() -> None:
     pipeline.run()
     assert pipeline.counters.gaps == 1
     assert pipeline.counters.audio_s == 20_000 / 16_000
+    assert pipeline.counters.shed_hops == 4  # 12,000 samples, at 3,840 a hop
 
 
 def test_another_detector_takes_over_and_loses_no_sound() -> None:

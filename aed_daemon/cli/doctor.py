@@ -6,7 +6,7 @@ import argparse
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print every check; the exit status is 1 where one failed."""
+    """Print every check; the exit status is that of the first one that failed."""
     from aed_daemon.doctor import run_checks
 
     checks = run_checks(args.config)
@@ -14,4 +14,4 @@ def execute(args: argparse.Namespace) -> int:
         print(f"{'ok  ' if check.ok else 'MISS'}  {check.name}: {check.text}")
         if not check.ok and check.hint:
             print(f"      {check.hint}")
-    return 0 if all(check.ok for check in checks) else 1
+    return next((check.exit_code for check in checks if not check.ok), 0)
