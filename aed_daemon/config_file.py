@@ -198,3 +198,12 @@ def check_against_model(config: Config, manifest: ModelManifest) -> None:
             )
     if faults:
         raise joined(faults)
+
+
+def located(error: ConfigError, config: Config) -> ConfigError:
+    """Return an error whose `where` is a key as one that says where that key was set, too."""
+    key = error.where or ""
+    place = config.origins.of(tuple(key.split(".")))
+    return ConfigError(
+        f"{key}: {error.what}", where=place, expected=error.expected, got=error.got, hint=error.hint
+    )

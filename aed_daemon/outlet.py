@@ -10,6 +10,8 @@ import structlog
 
 from aed_daemon import __version__
 from aed_daemon.config import SCHEMA_VERSION, Config
+from aed_daemon.config_file import located
+from aed_daemon.errors import ConfigError
 from aed_daemon.events import Event
 from aed_daemon.inference import Classifier
 from aed_daemon.loud import LABEL as LOUD_LABEL
@@ -107,7 +109,11 @@ class Outlet:
         if config.mqtt.enabled:
             from aed_daemon.sinks.mqtt_sink import MqttSink
 
-            mqtt = MqttSink(config.mqtt, config.node, _info(config, classifier, outbox.epoch), outbox)
+            info = _info(config, classifier, outbox.epoch)
+            try:
+                mqtt = MqttSink(config.mqtt, config.node, info, outbox)
+            except ConfigError as error:
+                raise located(error, config) from None
             begin = mqtt.start
             sinks.append(mqtt)
         return Publisher(outbox, sinks), begin

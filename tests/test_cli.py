@@ -221,6 +221,29 @@ def test_check_config_asks_the_model_for_its_classes(tmp_path: Path) -> None:
     assert "dgo" in done.stderr
 
 
+@pytest.mark.parametrize("command_name", ["check-config", "run --config"])
+@pytest.mark.parametrize(
+    ("key", "more"),
+    [
+        ("mqtt.password_file", 'username = "u"\npassword_file = "none"'),
+        ("mqtt.tls.ca_file", '[mqtt.tls]\nenabled = true\nca_file = "none"'),
+    ],
+)
+def test_a_missing_password_or_certificate_is_a_fault_of_its_line(
+    tmp_path: Path, command_name: str, key: str, more: str
+) -> None:
+    config = tmp_path / "aed.toml"
+    text = (
+        f'[[source]]\nname = "scape"\ntype = "demo"\n[log]\nlevel = "error"\n[mqtt]\nenabled = true\n{more}\n'
+    )
+    config.write_text(text)
+    done = aed(*command_name.split(), config)
+    assert done.returncode == 2
+    line = text.splitlines().index(more.splitlines()[-1]) + 1
+    assert f"{config}:{line}: {key}: cannot read {tmp_path}/none" in done.stderr
+    assert_one_sentence(done.stderr)
+
+
 def test_check_config_can_connect(tmp_path: Path) -> None:
     config = tmp_path / "aed.toml"
     config.write_text(toml(['name = "porch"\ntype = "microphone"'], port=free_port()))
