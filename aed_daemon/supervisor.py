@@ -261,7 +261,8 @@ class Daemon:
         if online:
             _log.info("source_online", source=name)
         else:
-            _log.warning("source_offline", source=name, reason=reason)
+            log = _log.info if reason in ("ended", "stopped") else _log.warning
+            log("source_offline", source=name, reason=reason)
         code = reason if online or reason in ("ended", "stopped") else "device_lost"
         with self._states_lock:
             if self._outlet is None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.mosquitto import wait_for
+from tests.waiting import wait_for
 
 
 def command(*arguments: str | Path) -> list[str]:

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,8 @@ from types import TracebackType
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.waiting import wait_for
 
 PROGRAMS = ("pulseaudio", "pactl")
 PACKAGES = "pulseaudio pulseaudio-utils libasound2-plugins libportaudio2"
@@ -41,15 +43,6 @@ def require_pulse() -> None:
     if os.environ.get("CI"):
         pytest.fail(line)
     pytest.skip(line)
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    """Poll until `condition` holds; fail the test where it does not in time."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline_s:
-            pytest.fail(f"not within {timeout_s:g} s: {what}")
-        time.sleep(0.005)
 
 
 class FifoWriter:
@@ -150,7 +143,7 @@ class PulseServer:
                 ],
                 env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
-        wait_until(lambda: self._control("info").returncode == 0, "PulseAudio answers")
+        wait_for(lambda: self._control("info").returncode == 0, "PulseAudio answers")
 
     @property
     def running(self) -> bool:
@@ -181,7 +174,7 @@ class PulseServer:
         if done.returncode != 0:
             pytest.fail(f"module-pipe-source: {done.stderr.strip()}; {self._log.read_text()[-500:]}")
         self._module, self._rate_hz = done.stdout.strip(), rate_hz
-        wait_until(self._fifo.exists, "the FIFO is there")
+        wait_for(self._fifo.exists, "the FIFO is there")
 
     def unload_source(self) -> None:
         """Pull the microphone out."""

@@ -23,7 +23,8 @@ from aed_daemon.audio.microphone import FORMAT, GAP, HEADER
 from aed_daemon.audio.reader import CaptureReader, Conditioning
 from aed_daemon.audio.ring import Gap, Stretch
 from aed_daemon.errors import AudioError
-from tests.pulse_server import PulseServer, wait_until
+from tests.pulse_server import PulseServer
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.system
 
@@ -68,7 +69,7 @@ def test_captured_samples_are_the_written_ones(pulse: PulseServer, rate: int, ch
     source = MicrophoneSource("aedfifo", rate_hz=rate, channels=channels)
     try:
         assert source.open() == (rate, channels)
-        wait_until(pulse.capturing, "the child captures")
+        wait_for(pulse.capturing, "the child captures")
         with pulse.playing(written):
             got = record(source, rate)
     finally:
@@ -105,19 +106,19 @@ def test_a_lost_device_comes_back(pulse: PulseServer, how: str) -> None:
     reader = reader_of(pulse, states)
     reader.start()
     with pulse.playing(distinct(16_000), loop=True):
-        wait_until(lambda: reader.ring.written > 4_000, "sound arrives")
+        wait_for(lambda: reader.ring.written > 4_000, "sound arrives")
         if how == "unplugged":
             pulse.unload_source()
         else:
             pulse.kill()
-        wait_until(lambda: states[-1:] == [False], "the loss is told")
+        wait_for(lambda: states[-1:] == [False], "the loss is told")
     if how == "server killed":
         pulse.start()
     pulse.load_source()
     before = reader.ring.written
     with pulse.playing(distinct(16_000), loop=True):
-        wait_until(lambda: states[-1:] == [True], "the device is back")
-        wait_until(lambda: reader.ring.written > before + 4_000, "sound arrives again")
+        wait_for(lambda: states[-1:] == [True], "the device is back")
+        wait_for(lambda: reader.ring.written > before + 4_000, "sound arrives again")
     start_s = time.monotonic()
     assert reader.stop()
     assert time.monotonic() - start_s < 1.0
@@ -177,7 +178,7 @@ def test_the_child_dies_with_its_parent(pulse: PulseServer) -> None:
         child = int(parent.stdout.readline())
         assert Path(f"/proc/{child}").exists()
         parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: not alive(child), "the child has ended")
+    wait_for(lambda: not alive(child), "the child has ended")
 
 
 def alive(pid: int) -> bool:

@@ -18,7 +18,7 @@ from aed_daemon.audio.pcm import CommandSource, StdinSource
 from aed_daemon.audio.reader import CaptureReader, Conditioning
 from aed_daemon.audio.source import Block
 from aed_daemon.errors import AudioError
-from tests.pulse_server import wait_until
+from tests.waiting import wait_for
 
 
 def pcm(sample_format: SampleFormat, samples: int, channels: int) -> bytes:
@@ -193,13 +193,13 @@ def test_close_kills_all_that_was_started(tmp_path: Path) -> None:
         ["sh", "-c", f"sleep 300 & echo $! > {note}.new; mv {note}.new {note}; wait"], rate_hz=16_000
     )
     source.open()
-    wait_until(note.exists, "the grandchild runs")
+    wait_for(note.exists, "the grandchild runs")
     grandchild = int(note.read_text())
     start_s = time.monotonic()
     source.close()
     assert time.monotonic() - start_s < 1.0
     assert source.read() is None
-    wait_until(lambda: not running(grandchild), "the grandchild is gone")
+    wait_for(lambda: not running(grandchild), "the grandchild is gone")
 
 
 def running(pid: int) -> bool:
@@ -218,6 +218,6 @@ def test_the_reader_starts_a_program_again() -> None:
         backoff_s=(0.01, 0.02),
     )
     reader.start()
-    wait_until(lambda: reader.counters().losses >= 2, "it has been started again")
+    wait_for(lambda: reader.counters().losses >= 2, "it has been started again")
     assert reader.stop()
     assert reader.counters().samples >= 6_400

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from aed_daemon.manifest import DEFAULT_MODEL
-from tests.mosquitto import Mosquitto, Subscriber, wait_for
+from tests.mosquitto import Mosquitto, Subscriber
 from tests.process import Daemon, aed, command, toml
 from tests.pulse_server import PulseServer
 from tests.sounds import quiet, soundscape, to_s16, write_wav
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.system
 

@@ -14,8 +14,8 @@ import pytest
 
 from aed_daemon.sinks.jsonl import JsonLinesSink
 from aed_daemon.sinks.protocol import Health, Sink, SourceLevel
-from tests.mosquitto import wait_for
 from tests.sinks.parts import draft
+from tests.waiting import wait_for
 
 
 def test_it_is_a_sink() -> None:

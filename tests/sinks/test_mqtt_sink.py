@@ -13,7 +13,7 @@ import pytest
 
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import Health, SourceLevel
-from tests.mosquitto import Mosquitto, Subscriber, free_port, wait_for
+from tests.mosquitto import Mosquitto, Subscriber, free_port
 from tests.sinks.parts import (
     BASE,
     EVENTS,
@@ -25,6 +25,7 @@ from tests.sinks.parts import (
     running,
     settings,
 )
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.system
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from aed_daemon.sinks.delivery import Delivery
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import Health, SourceLevel
-from tests.mosquitto import Mosquitto, Subscriber, free_port, wait_for
+from tests.mosquitto import Mosquitto, Subscriber, free_port
 from tests.sinks.parts import (
     BASE,
     EVENTS,
@@ -23,6 +23,7 @@ from tests.sinks.parts import (
     running,
 )
 from tests.sinks.relay import Relay
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.system
 
