@@ -133,10 +133,11 @@ class MqttSink:
             self._wake.wake()
 
     def level(self, level: SourceLevel) -> None:
-        """Keep the newest level of a source for when the next one is due."""
+        """Keep the newest level of a source, with the peak since the last one sent, until one is due."""
         if self._config.level_interval_s > 0:
             with self._lock:
-                self._levels[level.source] = level
+                held = self._levels.get(level.source) if self._connected else None
+                self._levels[level.source] = _with_peak_of(held, level) if held else level
             if self._level_due_in(level.source) <= 0:
                 self._wake.wake()
 
@@ -287,3 +288,8 @@ class MqttSink:
         if (held := self._quiet.due(what)) is not None:
             waiting = self._outbox.depth
             _log.warning(what, problem=self._problem, not_shown=held, events_waiting=waiting)
+
+
+def _with_peak_of(before: SourceLevel, now: SourceLevel) -> SourceLevel:
+    peak_dbfs = max(before.peak_dbfs, now.peak_dbfs)
+    return replace(now, peak_dbfs=peak_dbfs, clipped=before.clipped or now.clipped)

@@ -18,10 +18,12 @@ class SourceLevel:
     ----------
     source : str
         Name of the source.
-    rms_dbfs, peak_dbfs, floor_dbfs : float
-        RMS and largest magnitude of the last interval, and the adaptive noise floor, dBFS.
+    rms_dbfs, floor_dbfs : float
+        RMS of the loudest 10 ms of the last hop, and the adaptive noise floor, dBFS.
+    peak_dbfs : float
+        Largest magnitude since the last report, dBFS.
     clipped : bool
-        Whether a sample reached full scale.
+        Whether a sample has reached full scale since then.
     """
 
     source: str

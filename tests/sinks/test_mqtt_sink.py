@@ -125,6 +125,19 @@ def test_levels_come_at_most_once_a_second(broker: Mosquitto) -> None:
         assert not subscriber.on(topic)[0].retain
 
 
+def test_a_level_has_the_peak_of_all_that_it_stands_for(broker: Mosquitto) -> None:
+    with Subscriber(broker) as subscriber, running(broker) as daemon:
+        wait_for(lambda: daemon.sink.connected, "connected")
+        topic = f"{BASE}/porch/level"
+        daemon.publisher.level(SourceLevel("porch", -30.0, -20.0, -60.0, False))
+        wait_for(lambda: subscriber.on(topic), "the first level")
+        for peak_dbfs, clipped in ((-9.0, False), (0.0, True), (-12.0, False)):
+            daemon.publisher.level(SourceLevel("porch", -31.0, peak_dbfs, -60.0, clipped))
+        wait_for(lambda: len(subscriber.on(topic)) == 2, "the second level")
+        second = subscriber.on(topic)[1].json()
+        assert second == {"rms_dbfs": -31.0, "peak_dbfs": 0.0, "floor_dbfs": -60.0, "clipped": True}
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_events_arrive_over_tls(tmp_path: Path, protocol: str) -> None:
     with Mosquitto(tmp_path, tls=True) as broker, Subscriber(broker, EVENTS) as subscriber:
