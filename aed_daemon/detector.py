@@ -99,11 +99,6 @@ class Detector:
         self._waiting = [LevelFrames.none()]
         self.next_decision = self._patch_end
 
-    @property
-    def open_classes(self) -> list[str]:
-        """The classes whose sound has started and not ended."""
-        return list(self._tracker.open)
-
     def push(self, samples: NDArray[np.float32]) -> list[Decision]:
         """Take samples, float32 (n,) at the model's rate, and return the decisions that fall."""
         self._waiting.append(self._level.push(samples))

@@ -191,6 +191,8 @@ class Daemon:
             )
         if self._watch.check(self._turns, sources):
             self._notifier.watchdog()
+        else:
+            _log.warning("no_progress", stuck=list(self._watch.stuck), hint="The watchdog is not fed.")
 
     def _report_health(self) -> None:
         now_s = time.monotonic()

@@ -223,6 +223,17 @@ def test_the_watchdog_is_fed(tmp_path: Path) -> None:
         wait_for(lambda: daemon.notify.lines.count("WATCHDOG=1") >= 4, "pings", 20.0)
 
 
+def test_what_starves_the_watchdog_is_told(tmp_path: Path) -> None:
+    """A pipe that says nothing more: its source runs and does not move."""
+    (tmp_path / "some.raw").write_bytes(to_s16(quiet(2.0)).tobytes())
+    writer = f'command = ["sh", "-c", "cat {tmp_path}/some.raw; sleep 100"]'
+    source = f'name = "stuck"\ntype = "command"\n{writer}'
+    with Daemon(tmp_path, toml([source]), env={"WATCHDOG_USEC": "3000000"}) as daemon:
+        daemon.wait_ready()
+        wait_for(lambda: '"no_progress"' in daemon.log, "the warning", 20.0)
+        assert '"stuck: samples"' in daemon.log
+
+
 def starts_and_ends(lines: list[str]) -> list[tuple[Any, ...]]:
     keys = ("type", "class", "start_sample", "end_sample", "score")
     return [tuple(event[key] for key in keys) for event in map(json.loads, lines)]
