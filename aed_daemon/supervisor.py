@@ -15,6 +15,7 @@ from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
 from aed_daemon.errors import AedError
 from aed_daemon.health import ClockState, CpuMeter, pss_mb
+from aed_daemon.logs import configure
 from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.notify import Notifier, ProgressWatch, SourceProgress
 from aed_daemon.sinks.protocol import Health, Sink
@@ -301,6 +302,8 @@ class Daemon:
             _log.error("reload_refused", error=str(error))
         else:
             self._classifier = classifier
+            if before.log != config.log:
+                configure(config.log)
             self._exchange_workers(before, manifest.spec.sample_rate_hz)
             _log.info("reloaded", sources=list(self._workers))
         self._notifier.ready(self._status())

@@ -180,10 +180,10 @@ def test_sighup_takes_over_what_is_good_and_keeps_what_is_not(tmp_path: Path) ->
 
 
 def reload(daemon: Daemon, config: str) -> None:
-    done = daemon.log.count('"reloaded"')
+    done = daemon.log.count("reloaded")
     daemon.config.write_text(config)
     daemon.send(signal.SIGHUP)
-    wait_for(lambda: daemon.log.count('"reloaded"') > done, "the change is taken over", 20.0)
+    wait_for(lambda: daemon.log.count("reloaded") > done, "the change is taken over", 20.0)
 
 
 def test_a_reload_tells_subscribers_of_another_model(tmp_path: Path, broker: Mosquitto) -> None:
@@ -199,6 +199,13 @@ def test_a_reload_tells_subscribers_of_another_model(tmp_path: Path, broker: Mos
         wait_for(
             lambda: "other" in {e["model"]["name"] for e in events(watcher, "scape")}, "its events", 20.0
         )
+
+
+def test_a_reload_changes_what_is_logged(tmp_path: Path) -> None:
+    with Daemon(tmp_path, toml([DEMO])) as daemon:
+        daemon.wait_ready()
+        reload(daemon, toml([DEMO], more='[log]\nformat = "console"'))
+        assert '"reloaded"' not in daemon.log.splitlines()[-1]
 
 
 def test_a_broker_that_a_reload_brings_gets_the_events(tmp_path: Path, broker: Mosquitto) -> None:
