@@ -12,6 +12,7 @@ from aed_daemon.audio.demo_score import Detection, match
 from aed_daemon.cli.private_broker import PrivateBroker, find_mosquitto
 from aed_daemon.cli.settings import built_in
 from aed_daemon.config import LogConfig
+from aed_daemon.detector import Decision
 from aed_daemon.errors import AudioError
 from aed_daemon.events import Event
 from aed_daemon.logs import configure
@@ -25,14 +26,16 @@ _SECONDS = 5.0
 
 
 class _Listener:
-    """Prints events, from the broker or directly, and remembers the starts."""
+    """Prints events, from the broker or directly, and remembers the starts and how far it was heard."""
 
     def __init__(self) -> None:
         self.starts: list[Detection] = []
-        self.last_sample = 0
+        self.heard_s = 0.0
+
+    def decision(self, _source: str, decision: Decision) -> None:
+        self.heard_s = decision.end_sample / _RATE_HZ
 
     def event(self, event: Event) -> None:
-        self.last_sample = max(self.last_sample, event.end_sample or event.start_sample)
         if event.class_ != LOUD_SOUND and event.type == "start":
             self.starts.append(Detection(event.class_, event.start_sample / _RATE_HZ))
         score = event.score_max if event.type == "end" else event.score
@@ -84,7 +87,7 @@ def demonstrate(*, soundscape: bool, loop: bool) -> int:
             parts.callback(subscriber.close, _SECONDS)
             subscriber.ready(_SECONDS)
         _introduce(config.node, use_microphone, config.mqtt.port)
-        daemon = Daemon(config, sinks=() if program else (listener,))
+        daemon = Daemon(config, sinks=() if program else (listener,), on_decision=listener.decision)
         daemon.handle_signals()
         daemon.run()
     if not use_microphone:
@@ -106,14 +109,13 @@ def _introduce(node: str, use_microphone: bool, port: int | None) -> None:
 
 def _summarise(listener: _Listener, loop: bool) -> None:
     demo = DemoSource(loop=loop)
-    until_s = listener.last_sample / _RATE_HZ if loop else None
-    truth = demo.ground_truth(until_s)
+    truth = demo.ground_truth(listener.heard_s)  # what was to come when it was stopped is no miss
     score = match(truth, listener.starts)
     print(f"\n{len(score.hits)} of {len(truth)} sounds found", end="")
     print(f", {len(score.misses)} missed, {len(score.false_starts)} false starts.")
     for sound in score.misses:
         print(f"  missed       {sound.slug:16} at {sound.onset_s:6.1f} s")
-    names = {sound: sound.slug for sound in [*truth, *demo.distractors(until_s)]}
+    names = {sound: sound.slug for sound in [*truth, *demo.distractors(listener.heard_s)]}
     for start in score.false_starts:
         during = [
             name for sound, name in names.items() if sound.onset_s - 1 <= start.onset_s <= sound.offset_s + 1
