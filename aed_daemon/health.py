@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
@@ -30,13 +31,14 @@ def pss_mb() -> float | None:
 
 def _children(pid: int) -> list[int]:
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
+    with contextlib.suppress(OSError):  # it, or one of its threads, has just ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
     return found + [grandchild for child in found for grandchild in _children(child)]
 
 
 class CpuMeter:
-    """Share of one core that this process and its ended children took between two readings."""
+    """Share of one core that this process and its children, running or ended, took between two readings."""
 
     def __init__(self) -> None:
         self._before = (time.monotonic(), self._used_s())
@@ -50,7 +52,19 @@ class CpuMeter:
     @staticmethod
     def _used_s() -> float:
         times = os.times()
-        return times.user + times.system + times.children_user + times.children_system
+        ended_s = times.children_user + times.children_system
+        # Those that run count too: else all that one ever took would be told when it ends.
+        return times.user + times.system + ended_s + sum(map(_processor_s, _children(os.getpid())))
+
+
+def _processor_s(pid: int) -> float:
+    """Return what a process and its ended children have used; 0 where it is gone (man 5 proc, stat)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0.0
+    fields = text.rpartition(")")[2].split()  # its name, which may hold anything, comes before
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 class ClockState:

@@ -41,6 +41,25 @@ def test_processor_time_is_a_share_of_one_core() -> None:
     assert 1 < percent <= 100 * (os.cpu_count() or 1)
 
 
+def test_a_childs_processor_time_counts_when_it_is_used() -> None:
+    code = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True); input()"
+    meter = CpuMeter()
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        began_s = time.monotonic()
+        assert child.stdout is not None
+        child.stdout.readline()
+        read_s = time.monotonic()
+        percent = meter.percent()
+        child.communicate(b"\n")
+    ended = meter.percent()
+    assert percent is not None
+    assert ended is not None
+    assert percent / 100 * (read_s - began_s) == pytest.approx(0.5, abs=0.25)
+    assert ended / 100 * (time.monotonic() - read_s) < 0.25, "what it took before is not told again"
+
+
 def test_the_clock_state_is_asked_for_not_guessed() -> None:
     state = ClockState()
     assert state() is False
