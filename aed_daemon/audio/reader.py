@@ -24,6 +24,9 @@ StateCallback = Callable[[bool, str | None], None]
 _HEALTHY_S = 3.0
 """A source that has delivered for so long was really there: the next pause is the shortest again."""
 
+_REASONS = 4
+"""So many different reasons are told of one absence: some programs never fail in the same words twice."""
+
 ENDED, STOPPED, FAILED = "ended", "stopped", "failed"
 """Why the ring was closed: the sound is over, `stop` was called, an error ended it."""
 
@@ -129,7 +132,8 @@ class CaptureReader:
         live and has begun: its sound would come twice. False (a one-shot command): the error ends
         the reading and `error` holds it.
     on_state : callable, optional
-        on_state(online, reason), whenever that changes.
+        on_state(online, reason), whenever `online` changes, and for the next few reasons why the
+        source is not back.
     backoff_s : tuple of float
         First and longest pause before a source is tried again, seconds.
 
@@ -167,6 +171,7 @@ class CaptureReader:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._online: bool | None = None
+        self._told: set[str | None] = set()
         self._samples = self._gaps = self._losses = 0
         self._last_advance_s: float | None = None
         self._state = "opening"
@@ -281,5 +286,8 @@ class CaptureReader:
     def _tell(self, online: bool, reason: str | None) -> None:
         if online != self._online:
             self._online = online
+            self._told.clear()
+        if reason not in self._told and len(self._told) < _REASONS:
+            self._told.add(reason)
             if self._on_state:
                 self._on_state(online, reason)

@@ -154,8 +154,9 @@ def test_a_lost_source_is_a_state_and_comes_back_later_in_time() -> None:
     assert gap.first_sample == 1_600
     assert 0.02 * 16_000 <= gap.end_sample - gap.first_sample < 10 * 16_000
     assert second.first_sample == gap.end_sample
-    assert [online for online, _ in states] == [True, False, True, False]
+    assert [online for online, _ in states] == [True, False, False, True, False]
     assert states[1][1] == str(LOST)
+    assert states[2][1] == "scripted: no such device.", "why it does not come back is told, too"
     counters = reader.counters()
     assert (counters.losses, counters.gaps) == (3, 1)
     assert all(source.closed.is_set() for source in sources)
