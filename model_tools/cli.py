@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--fold", type=_fold, default=5, help="fold left out, 1 to 5; 0 trains on all (default: 5)"
     )
+    train.add_argument(
+        "--from", dest="start", type=Path, metavar="RUN", help="go on from a run, by the closing recipe"
+    )
     train.add_argument("--epochs", type=_positive, help="length of the run, fixed in advance")
     train.add_argument("--crops", type=_positive, help="crops per epoch, a multiple of the batch")
     train.add_argument("--batch", type=_positive, help="crops per step")
@@ -126,7 +129,7 @@ def _data(arguments: argparse.Namespace) -> Path:
 
 def _train(arguments: argparse.Namespace) -> dict[str, Any]:
     from aed_daemon.spec import YAMNET_256
-    from model_tools.train import TrainRecipe, train, training_set
+    from model_tools.train import CLOSING, TrainRecipe, train, training_set
 
     given = {
         "epochs": arguments.epochs,
@@ -135,7 +138,8 @@ def _train(arguments: argparse.Namespace) -> dict[str, Any]:
         "learning_rate": arguments.learning_rate,
         "seed": arguments.seed,
     }
-    recipe = replace(TrainRecipe(), **{name: value for name, value in given.items() if value is not None})
+    base = CLOSING if arguments.start else TrainRecipe()
+    recipe = replace(base, **{name: value for name, value in given.items() if value is not None})
     recipe = replace(recipe, feed=replace(recipe.feed, seed=recipe.seed))
     if recipe.crops_per_epoch % recipe.batch:
         raise AedError(
@@ -164,6 +168,7 @@ def _train(arguments: argparse.Namespace) -> dict[str, Any]:
             YAMNET_256,
             run,
             arguments.cache,
+            start=arguments.start,
             decoded=lambda: progress.advance(decoding),
             epoch_done=epoch_done,
         )

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -121,6 +122,40 @@ def test_a_fold_that_was_trained_on_is_not_evaluated(
     run, shared = trained
     assert main(["evaluate", "--run", str(run), "--fold", "1", *shared]) == 1
     assert "fold 1: the fold was not left out" in capsys.readouterr().err
+
+
+def test_a_run_can_be_gone_on_from(trained: tuple[Path, list[str]], tmp_path: Path) -> None:
+    run, shared = trained
+    short = ["--epochs", "1", "--crops", "32", "--batch", "16", "--learning-rate", "1e-9"]
+    run_command("train", "--from", run, "--fold", "2", "--run", tmp_path, *short, *shared)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["gone_on_from"] == json.loads((run / "config.json").read_text())["recipe"]
+    assert config["recipe"]["feed"]["mixed_share"] < config["gone_on_from"]["feed"]["mixed_share"]
+    kernels = [kernels_of(folder / "network.weights.h5") for folder in (run, tmp_path)]
+    assert len(kernels[0]) == len(kernels[1]) > 0
+    for before, after in zip(*kernels, strict=True):
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-5)
+
+
+def kernels_of(path: Path) -> list[Any]:
+    """Return the convolution kernels in a weights file."""
+    found: list[Any] = []
+    with h5py.File(path) as file:
+        layers = file["layers"]
+        layers.visititems(lambda _, item: found.append(item[()]) if getattr(item, "ndim", 0) == 4 else None)
+    return found
+
+
+def test_a_run_that_left_out_another_fold_is_not_gone_on_from(
+    trained: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    run, shared = trained
+    command = [sys.executable, "-m", "model_tools", "train", "--from", str(run), "--fold", "1"]
+    command += ["--run", str(tmp_path), *shared]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "left out another fold: expected fold 1, got fold 2." in done.stderr
+    assert not (tmp_path / "config.json").exists()
 
 
 @pytest.mark.parametrize(
