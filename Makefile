@@ -50,14 +50,16 @@ bench: $(VENV)/.dev ## measure speed, memory and latency; writes benchmarks/resu
 	@scripts/system-packages.sh $(TEST_PACKAGES)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-train: $(VENV)/.dev ## train and quantise the default model, fold 5 of ESC-10 left out (16 min on 2 cores)
+train: $(VENV)/.dev ## train and quantise the default model, fold 5 of ESC-10 left out (20 min on 2 cores)
 	$(BIN)/model-tools train --fold 5 --run runs/fold5
-	$(BIN)/model-tools quantize runs/fold5 --out aed_daemon/models/yamnet256-esc10.tflite
+	$(BIN)/model-tools train --fold 5 --from runs/fold5 --run runs/fold5-closed
+	$(BIN)/model-tools quantize runs/fold5-closed --out aed_daemon/models/yamnet256-esc10.tflite
 
 train-folds: $(VENV)/.dev ## the same network with each other fold left out, for evaluation
 	set -e; for fold in 1 2 3 4; do \
 	    $(BIN)/model-tools train --fold $$fold --run runs/fold$$fold; \
-	    $(BIN)/model-tools quantize runs/fold$$fold --out evaluation/folds/yamnet256-esc10-fold$$fold.tflite; \
+	    $(BIN)/model-tools train --fold $$fold --from runs/fold$$fold --run runs/fold$$fold-closed; \
+	    $(BIN)/model-tools quantize runs/fold$$fold-closed --out evaluation/folds/yamnet256-esc10-fold$$fold.tflite; \
 	done
 
 evaluate: $(VENV)/.dev ## clip accuracy of each network on the fold that it has not seen
