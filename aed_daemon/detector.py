@@ -124,7 +124,7 @@ class Detector:
             gated,
             int(fresh.rms_cdb.max()),
             int(fresh.peak_cdb.max()),
-            self._history.floor.cdb,
+            self._history.floor.estimate_cdb,
             bool(fresh.clipped.any()),
             events,
         )

@@ -120,6 +120,15 @@ class NoiseFloor:
         least = min(self._past)
         return least if self._block is None else min(least, self._block)
 
+    @property
+    def estimate_cdb(self) -> int:
+        """The floor for people: before it is `settled`, the quietest 100 ms (or frame) so far."""
+        if self.settled:
+            return self.cdb
+        if self._block is not None:
+            return self._block
+        return self._sum // self._frames if self._frames else FLOOR_CDB
+
     def push(self, rms_cdb: int) -> None:
         """Take the level of one frame, in 0.01 dBFS."""
         self._sum += rms_cdb

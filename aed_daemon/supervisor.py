@@ -14,11 +14,12 @@ import structlog
 from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
 from aed_daemon.errors import AedError
-from aed_daemon.health import ClockState, CpuMeter, pss_mb
+from aed_daemon.health import ClockState
 from aed_daemon.logs import configure
 from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.notify import Notifier, ProgressWatch, SourceProgress
-from aed_daemon.sinks.protocol import Health, Sink
+from aed_daemon.sinks.protocol import Sink
+from aed_daemon.vitals import Vitals
 from aed_daemon.worker import SourceWorker
 
 if TYPE_CHECKING:  # the rest is imported while the devices open
@@ -81,14 +82,13 @@ class Daemon:
         self._notifier = Notifier()
         self._watch = ProgressWatch()
         self._clock_state = ClockState()
-        self._cpu = CpuMeter()
+        self._vitals = Vitals()
         self._stopping = threading.Event()
         self._reloading = threading.Event()
         self._workers: dict[str, SourceWorker] = {}
         self._pending_states: list[tuple[str, bool, str | None]] = []
         self._states_lock = threading.Lock()
         self._outlet: Outlet | None = None
-        self._started_s = time.monotonic()
         self._turns = 0
         self._ready = False
         self._health_due_s = 0.0
@@ -200,20 +200,7 @@ class Daemon:
         if now_s < self._health_due_s or self._outlet is None:
             return
         self._health_due_s = now_s + self._config.mqtt.health_interval_s
-        counters = [worker.counters() for worker in self._workers.values()]
-        busy_s = sum(detection.busy_s for _, detection in counters)
-        audio_s = sum(detection.audio_s for _, detection in counters)
-        self._outlet.health(
-            Health(
-                real_time_factor=round(busy_s / audio_s, 5) if audio_s else None,
-                cpu_percent=self._cpu.percent(),
-                pss_mb=pss_mb(),
-                overruns=sum(capture.overruns for capture, _ in counters),
-                shed_hops=sum(detection.shed_hops for _, detection in counters),
-                events=sum(detection.events for _, detection in counters),
-                uptime_s=round(now_s - self._started_s, 1),
-            )
-        )
+        self._outlet.health(self._vitals.health(self._workers.values()))
         if self._ready:
             self._notifier.status(self._status())
 
@@ -314,6 +301,7 @@ class Daemon:
         for name, worker in list(self._workers.items()):
             if wanted.get(name) != worker.config:
                 worker.stop(_PIPELINE_STOP_S)
+                self._vitals.retire(worker)
                 del self._workers[name]
             elif (before.detection, before.model, before.node) != (
                 self._config.detection,

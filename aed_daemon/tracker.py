@@ -208,7 +208,7 @@ class Tracker:
         reach = hop.first_frame - (hop.last_frame - hop.first_frame)
         earliest = min(max(0, reach, state.free_from), hop.last_frame - 1)
         onset = self._levels.onset(hop.first_frame, hop.last_frame, earliest)
-        sound = Sound.of(self._levels.between(onset, hop.last_frame), self._levels.floor.cdb)
+        sound = Sound.of(self._levels.between(onset, hop.last_frame), self._levels.floor.estimate_cdb)
         return _Heard(onset, onset + 1, hop.last_frame, sound)
 
     def _follow(self, state: _ClassState, heard: _Heard, hop: Hop, now: int) -> TrackEvent | None:

@@ -93,3 +93,16 @@ def test_the_gate_has_hysteresis() -> None:
     assert [gate.passes(level) for level in levels] == [False, True, True, False, False, True]
     gate.reset()
     assert not gate.passes(-7_000)
+
+
+def test_what_people_are_told_before_it_is_known_is_the_quietest_so_far() -> None:
+    floor = NoiseFloor()
+    assert floor.estimate_cdb == FLOOR_CDB
+    for level, expected in ((-3_000, -3_000), (-5_000, -4_000)):
+        floor.push(level)
+        assert floor.estimate_cdb == expected
+    for _ in range(58):
+        floor.push(-6_000)
+    assert not floor.settled
+    assert floor.estimate_cdb == -6_000
+    assert floor.cdb == FLOOR_CDB

@@ -91,7 +91,9 @@ class Child:
             if self.closed:
                 return b""
             descriptor = self._stdout()
-            ready = {key.fd for key, _ in self._selector.select(timeout_s)}
+            # Asked again: a process that was stopped meanwhile is past its time, with data waiting.
+            found = self._selector.select(timeout_s) or self._selector.select(0)
+            ready = {key.fd for key, _ in found}
             if self._wake_read in ready:
                 return b""
             return os.read(descriptor, _READ_BYTES) if ready else None

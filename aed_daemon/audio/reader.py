@@ -27,6 +27,9 @@ _HEALTHY_S = 3.0
 _REASONS = 4
 """So many different reasons are told of one absence: some programs never fail in the same words twice."""
 
+_IDLE_S = 5.0
+"""Standard input that has been silent for so long is waited for: the watchdog has nothing to see."""
+
 ENDED, STOPPED, FAILED = "ended", "stopped", "failed"
 """Why the ring was closed: the sound is over, `stop` was called, an error ended it."""
 
@@ -194,9 +197,17 @@ class CaptureReader:
 
     def counters(self) -> ReaderCounters:
         """Return the counters as they are now."""
+        state = "waiting" if self._is_idle() else self._state
         return ReaderCounters(
-            self._samples, self._gaps, self.ring.overruns, self._losses, self._last_advance_s, self._state
+            self._samples, self._gaps, self.ring.overruns, self._losses, self._last_advance_s, state
         )
+
+    def _is_idle(self) -> bool:
+        """Whether nobody writes into the pipe: all that came has been heard, and no more comes."""
+        if self.live or self._state != "running" or self._last_advance_s is None:
+            return False
+        silent_s = time.monotonic() - self._last_advance_s
+        return silent_s > _IDLE_S and self.ring.waiting < self._rate_hz
 
     def _run(self) -> None:
         try:

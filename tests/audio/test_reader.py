@@ -19,6 +19,7 @@ from aed_daemon.audio.ring import Gap, Stretch
 from aed_daemon.audio.source import Block, PcmFormat
 from aed_daemon.errors import AudioError
 from tests.audio.scripted import Hang, ScriptedSource, Step
+from tests.waiting import wait_for
 
 RAW = Conditioning(dc_block_hz=0.0)
 LOST = AudioError("the device has gone", where="scripted")
@@ -242,3 +243,21 @@ def test_times_come_from_the_least_delayed_block() -> None:
     reader = play(ScriptedSource(script))
     drain(reader)
     assert reader.clock.utc_s(0) == pytest.approx(700.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("live", "expected"), [(False, "waiting"), (True, "running")])
+def test_a_pipe_into_which_nobody_writes_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, live: bool, expected: str
+) -> None:
+    """The watchdog must not end a daemon because its standard input pauses; a live one owes samples."""
+    monkeypatch.setattr("aed_daemon.audio.reader._IDLE_S", 0.05)
+    block = Block(0, np.zeros((16_000, 1), np.float32), False, 0.0)
+    reader = CaptureReader(lambda: ScriptedSource([block, Hang], live=live), rate_hz=16_000)
+    reader.start()
+    wait_for(lambda: reader.ring.written == 16_000, "the block")
+    assert reader.counters().state == "running"
+    reader.ring.read(16_000)
+    paused_s = time.monotonic() + 0.1
+    wait_for(lambda: time.monotonic() > paused_s, "a pause")
+    assert reader.counters().state == expected
+    reader.stop()

@@ -1,0 +1,51 @@
+"""Vitals: the daemon's health since its start, also over sources that a reload has taken away."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+from aed_daemon.health import CpuMeter, pss_mb
+from aed_daemon.sinks.protocol import Health
+from aed_daemon.worker import SourceWorker
+
+
+class Vitals:
+    """Adds up what the sources have done."""
+
+    def __init__(self) -> None:
+        self._cpu = CpuMeter()
+        self._started_s = time.monotonic()
+        self._gone: Counter[str] = Counter()
+
+    def retire(self, worker: SourceWorker) -> None:
+        """Keep the figures of a source that goes: they count since the daemon's start."""
+        self._gone.update(_figures(worker))
+
+    def health(self, workers: Iterable[SourceWorker]) -> Health:
+        """Return how the daemon is, given the sources that it has now."""
+        total: Counter[str] = Counter(self._gone)
+        for worker in workers:
+            total.update(_figures(worker))
+        audio_ms = total["audio_ms"]
+        return Health(
+            real_time_factor=round(total["busy_us"] / 1_000 / audio_ms, 5) if audio_ms else None,
+            cpu_percent=self._cpu.percent(),
+            pss_mb=pss_mb(),
+            overruns=total["overruns"],
+            shed_hops=total["shed_hops"],
+            events=total["events"],
+            uptime_s=round(time.monotonic() - self._started_s, 1),
+        )
+
+
+def _figures(worker: SourceWorker) -> dict[str, int]:
+    capture, detection = worker.counters()
+    return {
+        "overruns": capture.overruns,
+        "shed_hops": detection.shed_hops,
+        "events": detection.events,
+        "busy_us": round(detection.busy_s * 1e6),
+        "audio_ms": round(detection.audio_s * 1e3),
+    }

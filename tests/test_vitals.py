@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from aed_daemon.config_sources import DemoSource
+from aed_daemon.vitals import Vitals
+from aed_daemon.worker import SourceWorker
+from tests.waiting import wait_for
+
+
+def test_what_a_source_has_done_counts_on_when_it_is_gone() -> None:
+    from aed_daemon.config import DetectionConfig
+    from aed_daemon.detector import Detector
+    from aed_daemon.inference import load_classifier
+    from aed_daemon.reporting import EventReporter
+    from tests.test_pipeline import Out
+
+    classifier = load_classifier()
+    source = DemoSource(type="demo", name="scape", realtime=False, loop=False)
+    worker = SourceWorker(source, 16_000, lambda *_: None)
+    out = Out()
+    worker.start()
+    reporter = EventReporter("node", "scape", classifier, 24, lambda index: index / 16_000)
+    worker.listen(Detector(classifier, DetectionConfig()), reporter, out)
+    wait_for(lambda: worker.ended, "the soundscape is heard", 60.0)
+    vitals = Vitals()
+    there = vitals.health([worker])
+    assert there.events == len(out.events) > 0
+    assert there.real_time_factor is not None
+    assert 0 < there.real_time_factor < 1
+    assert there.pss_mb is not None
+    assert there.pss_mb > 0
+    vitals.retire(worker)
+    gone = vitals.health([])
+    assert (gone.events, gone.overruns, gone.shed_hops) == (there.events, 0, 0)
+    assert gone.real_time_factor == there.real_time_factor
