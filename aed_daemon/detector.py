@@ -60,6 +60,8 @@ class Detector:
         The network; may be shared by detectors that run in one thread.
     config : DetectionConfig
         Thresholds and times.
+    gain_db : float
+        Gain that the samples have been through, dB.
 
     Attributes
     ----------
@@ -69,7 +71,7 @@ class Detector:
         Sample count, since the last reset, at which the next decision falls.
     """
 
-    def __init__(self, classifier: Classifier, config: DetectionConfig) -> None:
+    def __init__(self, classifier: Classifier, config: DetectionConfig, gain_db: float = 0.0) -> None:
         manifest = classifier.manifest
         spec = manifest.spec
         self.spec = spec
@@ -77,7 +79,7 @@ class Detector:
         self._silence = np.full(len(manifest.labels), manifest.output.zero_point, np.int8)
         self._mel = MelStream(spec)
         self._patches = PatchStream(spec, config.hop_frames)
-        self._level = LevelStream(spec.hop_length, spec.pcm_full_scale)
+        self._level = LevelStream(spec.hop_length, spec.pcm_full_scale, gain_db)
         self._gate = EnergyGate(*gate_cdb(config, manifest))
         # Twice the patch, for onsets that lie before it, and what a hop adds.
         self._history = LevelHistory(3 * spec.patch_frames)

@@ -51,7 +51,7 @@ class Level(_Part):
     peak_dbfs: float = Field(description="Largest sample magnitude since the event began, dBFS.")
     floor_dbfs: float = Field(description="The noise floor when it began, dBFS; -120 for digital silence.")
     snr_db: float = Field(description="rms_dbfs - floor_dbfs, dB.")
-    clipped: bool = Field(description="Whether a sample reached full scale.")
+    clipped: bool = Field(description="Whether a sample reached the device's full scale, before any gain.")
 
 
 class ModelRef(_Part):

@@ -30,7 +30,7 @@ class LevelFrames(NamedTuple):
     rms_cdb, peak_cdb : ndarray, int32 (t,)
         Root mean square and largest magnitude, in 0.01 dBFS.
     clipped : ndarray, bool (t,)
-        Whether a sample reached full scale.
+        Whether a sample reached the device's full scale.
     """
 
     rms_cdb: NDArray[np.int32]
@@ -60,10 +60,21 @@ class LevelStream:
     """Samples in, one level per `hop_length` samples out: level frame j covers [j hop, (j + 1) hop).
 
     Stream equals batch, as for `MelStream`.
+
+    Parameters
+    ----------
+    hop_length : int
+        Samples of a level frame.
+    full_scale : float
+        Sample value of 0 dBFS.
+    gain_db : float
+        Gain that the samples have been through, dB: the device's own full scale, where it clips, lies
+        so much higher.
     """
 
-    def __init__(self, hop_length: int, full_scale: float = 1.0) -> None:
+    def __init__(self, hop_length: int, full_scale: float = 1.0, gain_db: float = 0.0) -> None:
         self._hop, self._full_scale = hop_length, full_scale
+        self._clips_at = (1.0 - 2.0**-15) * 10.0 ** (gain_db / 20.0)
         self.delay_samples = hop_length // 2
         self.reset()
 
@@ -80,7 +91,7 @@ class LevelStream:
         peak = np.abs(frames).max(axis=1, initial=0.0)
         # einsum adds each row by itself in a fixed order, whatever the number of rows.
         mean_square = np.einsum("ij,ij->i", frames, frames) / self._hop
-        return LevelFrames(to_cdb(mean_square), to_cdb(peak**2), peak >= 1.0 - 2.0**-15)
+        return LevelFrames(to_cdb(mean_square), to_cdb(peak**2), peak >= self._clips_at)
 
 
 class NoiseFloor:

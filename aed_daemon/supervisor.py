@@ -226,13 +226,14 @@ class Daemon:
             return
         on_decision = self._on_decision
         seen = None if on_decision is None else lambda decision: on_decision(worker.name, decision)
-        worker.listen(self._detector(), self._reporter(worker), self._outlet, seen)
+        worker.listen(self._detector(worker), self._reporter(worker), self._outlet, seen)
 
-    def _detector(self) -> Detector:
+    def _detector(self, worker: SourceWorker) -> Detector:
         from aed_daemon.detector import Detector
 
         # An interpreter belongs to one thread, so every source has its own.
-        return Detector(self._load_classifier(self._config), self._config.detection)
+        classifier = self._load_classifier(self._config)
+        return Detector(classifier, self._config.detection, worker.config.gain_db)
 
     def _reporter(self, worker: SourceWorker) -> EventReporter:
         from aed_daemon.reporting import EventReporter
@@ -308,7 +309,7 @@ class Daemon:
                 self._config.model,
                 self._config.node,
             ):
-                worker.relisten(self._detector(), self._reporter(worker))
+                worker.relisten(self._detector(worker), self._reporter(worker))
         for name in wanted.keys() - self._workers.keys():
             self._listen(self._add_worker(name, rate_hz))
 

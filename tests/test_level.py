@@ -106,3 +106,11 @@ def test_what_people_are_told_before_it_is_known_is_the_quietest_so_far() -> Non
     assert not floor.settled
     assert floor.estimate_cdb == -6_000
     assert floor.cdb == FLOOR_CDB
+
+
+@pytest.mark.parametrize("gain_db", [-20.0, 0.0, 20.0])
+def test_clipping_is_the_devices_whatever_the_gain(gain_db: float) -> None:
+    gain = 10 ** (gain_db / 20)
+    level = LevelStream(160, gain_db=gain_db)
+    assert level.push(np.full(160, np.float32(gain))).clipped.tolist() == [True]
+    assert level.push(np.full(160, np.float32(0.99 * gain))).clipped.tolist() == [False]
