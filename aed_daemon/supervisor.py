@@ -162,6 +162,7 @@ class Daemon:
             self._clock_state.refresh()
             self._become_ready()
             self._ping()
+            self._vitals.tell_losses(self._workers.values())
             self._report_health()
             workers = self._workers.values()
             if all(worker.ended for worker in workers) or any(worker.failure for worker in workers):

@@ -6,9 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
+import structlog
+
 from aed_daemon.health import CpuMeter, pss_mb
 from aed_daemon.sinks.protocol import Health
+from aed_daemon.sinks.ratelimit import OncePer
 from aed_daemon.worker import SourceWorker
+
+_log = structlog.get_logger(__name__)
 
 
 class Vitals:
@@ -18,9 +23,29 @@ class Vitals:
         self._cpu = CpuMeter()
         self._started_s = time.monotonic()
         self._gone: Counter[str] = Counter()
+        self._gaps_told: dict[str, int] = {}
+        self._quiet = OncePer()
+
+    def tell_losses(self, workers: Iterable[SourceWorker]) -> None:
+        """Log that sound was lost, a source at most once a minute."""
+        for worker in workers:
+            capture, detection = worker.counters()
+            if detection.gaps <= self._gaps_told.get(worker.name, 0):
+                continue
+            held = self._quiet.due(worker.name)
+            if held is not None:
+                self._gaps_told[worker.name] = detection.gaps
+                _log.warning(
+                    "sound_lost",
+                    source=worker.name,
+                    gaps=detection.gaps,
+                    overruns=capture.overruns,
+                    shed_hops=detection.shed_hops,
+                )
 
     def retire(self, worker: SourceWorker) -> None:
         """Keep the figures of a source that goes: they count since the daemon's start."""
+        self._gaps_told.pop(worker.name, None)
         self._gone.update(_figures(worker))
 
     def health(self, workers: Iterable[SourceWorker]) -> Health:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import structlog
+
+from aed_daemon.audio.reader import ReaderCounters
 from aed_daemon.config_sources import DemoSource
+from aed_daemon.pipeline_counters import PipelineCounters
 from aed_daemon.vitals import Vitals
 from aed_daemon.worker import SourceWorker
 from tests.waiting import wait_for
@@ -32,3 +36,24 @@ def test_what_a_source_has_done_counts_on_when_it_is_gone() -> None:
     gone = vitals.health([])
     assert (gone.events, gone.overruns, gone.shed_hops) == (there.events, 0, 0)
     assert gone.real_time_factor == there.real_time_factor
+
+
+class Lossy:
+    """A source whose counters the test sets."""
+
+    name = "porch"
+
+    def __init__(self) -> None:
+        self.gaps = 0
+
+    def counters(self) -> tuple[ReaderCounters, PipelineCounters]:
+        return ReaderCounters(0, 0, 0, 0, None, "running"), PipelineCounters(gaps=self.gaps)
+
+
+def test_lost_sound_is_logged_and_not_at_every_gap() -> None:
+    vitals, source = Vitals(), Lossy()
+    with structlog.testing.capture_logs() as logs:
+        for gaps in (0, 1, 1, 2, 3):
+            source.gaps = gaps
+            vitals.tell_losses([source])  # type: ignore[list-item]
+    assert [(line["event"], line["source"], line["gaps"]) for line in logs] == [("sound_lost", "porch", 1)]
