@@ -68,6 +68,8 @@ def _topic_part(text: Any) -> Any:
         raise ValueError("must not hold +, #, / or control characters (it becomes part of an MQTT topic)")
     if isinstance(text, str) and text.startswith("$"):
         raise ValueError("must not begin with $ (such MQTT topics are the broker's own)")
+    if isinstance(text, str) and text != text.strip():
+        raise ValueError("must not begin or end with white space")
     return text
 
 

@@ -74,6 +74,7 @@ def test_it_cannot_be_changed(tmp_path: Path) -> None:
         ("[mqqt]", "aed.toml:1: unknown key mqqt. Did you mean 'mqtt'?"),
         ("node = 'a/b'", "aed.toml:1: node must not hold +, #, / or control characters"),
         ("node = '$SYS'", "aed.toml:1: node must not begin with $"),
+        ("node = ' hall'", "aed.toml:1: node must not begin or end with white space"),
         ("log = 5", "aed.toml:1: log: expected table, got 5."),
         ("detection.update_s = nan", "aed.toml:1: detection.update_s: expected number, 1 to 3600, got NaN."),
         ("detection.update_s = 1979-05-27", "got the date or time 1979-05-27."),
