@@ -30,7 +30,7 @@ class _TidySocket(ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         try:
             super().do_handshake(block)
-        except BaseException:
+        except OSError:  # ssl.SSLError and time-outs are such
             self.close()
             raise
 
