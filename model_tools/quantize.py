@@ -24,11 +24,12 @@ from aed_daemon.manifest import (
     manifest_path,
 )
 from aed_daemon.spec import FeatureSpec
-from model_tools import dataset
-from model_tools.crops import TRANSIENT
-from model_tools.evaluate import clip_patches
-from model_tools.feed import CropMaker, FeedRecipe
-from model_tools.train import OUTPUTS, TrainingSet, write_text
+from model_tools.data import cache
+from model_tools.data.esc10 import LABELS, SLUGS
+from model_tools.evaluation.clips import clip_patches
+from model_tools.training.crops import TRANSIENT
+from model_tools.training.feed import CropMaker, FeedRecipe
+from model_tools.training.train import OUTPUTS, TrainingSet, write_text
 
 if TYPE_CHECKING:
     import keras
@@ -62,10 +63,10 @@ def representative_patches(
     -------
     ndarray, float32 (n, patch_frames, n_mels)
     """
-    sounds = dataset.load([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir)
+    sounds = cache.load([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir)
     silence = np.full((1, spec.patch_frames, spec.n_mels), np.log(spec.log_offset), np.float32)
     clean = [clip_patches(sound, spec)[:2][-1:] for sound in sounds]
-    labels = [(dataset.SLUGS.index(clip.slug), clip.slug in TRANSIENT) for clip in data.clips]
+    labels = [(SLUGS.index(clip.slug), clip.slug in TRANSIENT) for clip in data.clips]
     recordings = [(sound, *label) for sound, label in zip(sounds, labels, strict=False)]
     maker = CropMaker(recordings, sounds[len(labels) :], len(OUTPUTS), spec, feed)
     # Training counts its chunks from 1; chunk 2^31 is one that no run reaches.
@@ -240,7 +241,7 @@ def write_model(
 
 def label_of(slug: str) -> LabelSpec:
     """Return the manifest's entry for an output of the network."""
-    name = "Background" if slug == BACKGROUND else dataset.LABELS[slug]
+    name = "Background" if slug == BACKGROUND else LABELS[slug]
     mode = "instant" if slug in INSTANT else "confirm"
     return LabelSpec(
         slug=slug,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from model_tools.dataset import SLUGS
+from model_tools.data.esc10 import SLUGS
 
 RATE_HZ = 16_000
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aed_daemon.errors import ModelError
 from aed_daemon.spec import YAMNET_256
-from model_tools.dataset import data_dir
+from model_tools.data.clip import data_dir
 from model_tools.model import backbone_embeddings
 
 CASES = sorted((Path(__file__).parents[1] / "golden" / "backbone").glob("*.npz"))

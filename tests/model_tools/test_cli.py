@@ -19,8 +19,8 @@ from aed_daemon.inference import available_engines
 from aed_daemon.manifest import load_manifest
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.cli import main
-from model_tools.dataset import SLUGS
-from model_tools.evaluate import Engine, int8_scores, network_probabilities
+from model_tools.data.esc10 import SLUGS
+from model_tools.evaluation.clips import Engine, int8_scores, network_probabilities
 from model_tools.quantize import operators
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from aed_daemon.spec import YAMNET_256 as SPEC
-from model_tools.feed import FeedRecipe
 from model_tools.quantize import label_of, licence_of, provenance, representative_patches
-from model_tools.train import OUTPUTS, training_set
+from model_tools.training.feed import FeedRecipe
+from model_tools.training.train import OUTPUTS, training_set
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,11 @@ import numpy as np
 import pytest
 
 from aed_daemon.errors import AedError, AudioError
-from model_tools.dataset import (
-    CC_SAMPLING_PLUS,
-    SLUGS,
-    Clip,
-    check_leaks,
-    data_dir,
-    load,
-    read_esc10,
-    read_negatives,
-)
+from model_tools.data.cache import load
+from model_tools.data.clip import Clip, data_dir
+from model_tools.data.esc10 import CC_SAMPLING_PLUS, SLUGS, read_esc10
+from model_tools.data.negatives import read_negatives
+from model_tools.data.split import check_leaks
 
 
 def test_clips_have_class_fold_and_source(tiny_data: Path) -> None:

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from aed_daemon.spec import YAMNET_256 as SPEC
-from model_tools.dataset import SLUGS
-from model_tools.evaluate import clip_patches, evaluate_clips, evaluate_negatives, wilson
+from model_tools.data.esc10 import SLUGS
+from model_tools.evaluation.clips import clip_patches, evaluate_clips, evaluate_negatives, wilson
 
 OUTPUTS = (*SLUGS, "background")
 

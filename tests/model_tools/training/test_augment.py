@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aed_daemon.spec import YAMNET_256 as SPEC
-from model_tools import augment
+from model_tools.training import augment
 
 
 def test_magnitude_and_logarithm_are_inverse() -> None:

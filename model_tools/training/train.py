@@ -17,14 +17,19 @@ import numpy as np
 from aed_daemon.errors import AedError
 from aed_daemon.manifest import BACKGROUND
 from aed_daemon.spec import FeatureSpec
-from model_tools import dataset
-from model_tools.crops import TRANSIENT
-from model_tools.feed import FeedRecipe, chunks
+from model_tools.data import cache
+from model_tools.data.cache import cache_path
+from model_tools.data.clip import Clip
+from model_tools.data.esc10 import SLUGS, read_esc10
+from model_tools.data.negatives import read_negatives
+from model_tools.data.split import check_leaks
+from model_tools.training.crops import TRANSIENT
+from model_tools.training.feed import FeedRecipe, chunks
 
 if TYPE_CHECKING:
     import keras
 
-OUTPUTS = (*dataset.SLUGS, BACKGROUND)
+OUTPUTS = (*SLUGS, BACKGROUND)
 """The network's outputs in order."""
 
 NETWORK_FILE = "network.weights.h5"
@@ -86,8 +91,8 @@ class TrainingSet:
         The fold left out, 0 for none.
     """
 
-    clips: Sequence[dataset.Clip]
-    negatives: Sequence[dataset.Clip]
+    clips: Sequence[Clip]
+    negatives: Sequence[Clip]
     held_out_fold: int
 
 
@@ -101,10 +106,10 @@ def training_set(data: Path, fold: int) -> TrainingSet:
     AedError
         If a recording has clips both in the fold and outside it.
     """
-    clips = dataset.read_esc10(data / "esc10")
+    clips = read_esc10(data / "esc10")
     kept = [clip for clip in clips if clip.fold != fold]
-    dataset.check_leaks(kept, [clip for clip in clips if clip.fold == fold])
-    return TrainingSet(kept, dataset.read_negatives(data / "negatives" / "clips", held_out=False), fold)
+    check_leaks(kept, [clip for clip in clips if clip.fold == fold])
+    return TrainingSet(kept, read_negatives(data / "negatives" / "clips", held_out=False), fold)
 
 
 def learning_rate(recipe: TrainRecipe, step: int) -> float:
@@ -144,10 +149,10 @@ def train(
         If the loss is no longer a number, or a file cannot be written.
     """
     run.mkdir(parents=True, exist_ok=True)
-    sounds = dataset.load([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir, decoded)
+    sounds = cache.load([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir, decoded)
     if not any(len(sound) for sound in sounds):
         raise AedError("the clips hold no sound")
-    sound_file = dataset.cache_path([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir)
+    sound_file = cache_path([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir)
 
     import keras
 
@@ -165,7 +170,7 @@ def train(
     per_chunk = next(n for n in (4, 3, 2, 1) if per_epoch % n == 0)
     feed = chunks(
         sound_file,
-        [dataset.SLUGS.index(clip.slug) for clip in data.clips],
+        [SLUGS.index(clip.slug) for clip in data.clips],
         [clip.slug in TRANSIENT for clip in data.clips],
         len(OUTPUTS),
         spec,

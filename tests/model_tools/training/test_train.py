@@ -7,8 +7,16 @@ import pytest
 
 from aed_daemon.errors import AedError
 from aed_daemon.spec import YAMNET_256 as SPEC
-from model_tools.dataset import HELD_OUT_NEGATIVES, SLUGS
-from model_tools.train import OUTPUTS, TrainRecipe, learning_rate, load_weights, read_config, training_set
+from model_tools.data.esc10 import SLUGS
+from model_tools.data.negatives import HELD_OUT_NEGATIVES
+from model_tools.training.train import (
+    OUTPUTS,
+    TrainRecipe,
+    learning_rate,
+    load_weights,
+    read_config,
+    training_set,
+)
 
 
 def test_the_outputs_are_the_classes_then_background() -> None:

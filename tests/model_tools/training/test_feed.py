@@ -8,25 +8,27 @@ import pytest
 
 from aed_daemon.errors import AedError
 from aed_daemon.spec import YAMNET_256 as SPEC
-from model_tools import dataset
-from model_tools.feed import CropMaker, FeedRecipe, chunks
+from model_tools.data import cache
+from model_tools.data.esc10 import SLUGS, read_esc10
+from model_tools.data.negatives import read_negatives
+from model_tools.training.feed import CropMaker, FeedRecipe, chunks
 
 RECIPE = FeedRecipe(seed=3)
 
 
 @pytest.fixture(scope="module")
 def sounds(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
-    clips = dataset.read_esc10(tiny_data / "esc10")
-    everything = [*clips, *dataset.read_negatives(tiny_data / "negatives" / "clips", held_out=False)]
-    cache = tmp_path_factory.mktemp("cache")
-    dataset.load(everything, SPEC.sample_rate_hz, cache)
-    path = dataset.cache_path(everything, SPEC.sample_rate_hz, cache)
-    return path, [dataset.SLUGS.index(clip.slug) for clip in clips]
+    clips = read_esc10(tiny_data / "esc10")
+    everything = [*clips, *read_negatives(tiny_data / "negatives" / "clips", held_out=False)]
+    folder = tmp_path_factory.mktemp("cache")
+    cache.load(everything, SPEC.sample_rate_hz, folder)
+    path = cache.cache_path(everything, SPEC.sample_rate_hz, folder)
+    return path, [SLUGS.index(clip.slug) for clip in clips]
 
 
 def maker(sounds: tuple[Path, list[int]], recipe: FeedRecipe = RECIPE) -> CropMaker:
     path, labels = sounds
-    stored = dataset.read_cache(path)
+    stored = cache.read_cache(path)
     recordings = [(sound, label, label == 0) for sound, label in zip(stored, labels, strict=False)]
     return CropMaker(recordings, stored[len(labels) :], 11, SPEC, recipe)
 

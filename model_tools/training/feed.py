@@ -21,8 +21,17 @@ from numpy.typing import NDArray
 from aed_daemon.errors import AedError
 from aed_daemon.features import log_mel
 from aed_daemon.spec import FeatureSpec
-from model_tools import augment, sounds
-from model_tools.crops import Recording, analyse, crop_samples, cut, fade, frame_dbfs, noise_limit_dbfs
+from model_tools.data import synthetic
+from model_tools.training import augment
+from model_tools.training.crops import (
+    Recording,
+    analyse,
+    crop_samples,
+    cut,
+    fade,
+    frame_dbfs,
+    noise_limit_dbfs,
+)
 
 SILENT_DBFS = -85.0
 """A crop whose loudest 10 ms lie below this shows nothing, whatever clip it was cut from."""
@@ -100,7 +109,9 @@ class CropMaker:
 
     def _noise_bank(self, rng: np.random.Generator, count: int = 160) -> NDArray[np.float32]:
         spec = self._spec
-        noises = [sounds.coloured_noise(rng, crop_samples(spec), spec.sample_rate_hz) for _ in range(count)]
+        noises = [
+            synthetic.coloured_noise(rng, crop_samples(spec), spec.sample_rate_hz) for _ in range(count)
+        ]
         return np.stack([augment.to_magnitude(log_mel(noise, spec), spec) for noise in noises])
 
     def chunk(self, number: int, size: int) -> Chunk:
@@ -178,7 +189,7 @@ class CropMaker:
             )
         elif dice < recipe.mixed_share + recipe.accompanied_share:
             below = audible_dbfs - rng.uniform(3.0, 25.0)
-            crop = np.asarray(crop + sounds.at_level(self._background(rng), min(below, -12.0)), np.float32)
+            crop = np.asarray(crop + synthetic.at_level(self._background(rng), min(below, -12.0)), np.float32)
         if rng.random() < recipe.clipped_share:
             crop = augment.clip(rng, crop)
             audible_dbfs = noise_limit_dbfs(crop, recording.least_active, spec)
@@ -203,9 +214,9 @@ class CropMaker:
             crop = np.zeros(n, np.float32)
             crop[: len(samples[start : start + n])] = samples[start : start + n]
             if rng.random() < 0.85:
-                crop = sounds.at_level(crop, rng.uniform(-60.0, -10.0))
+                crop = synthetic.at_level(crop, rng.uniform(-60.0, -10.0))
         else:
-            crop = sounds.synthetic(rng, n, spec.sample_rate_hz)
+            crop = synthetic.synthetic(rng, n, spec.sample_rate_hz)
         if rng.random() < 0.35:
             crop = crop.copy()
             fade(crop, int(rng.uniform(0.05, 0.95) * n), before=bool(rng.random() < 0.7))
@@ -223,7 +234,7 @@ def _start(
     spec: FeatureSpec,
     recipe: FeedRecipe,
 ) -> None:
-    from model_tools.dataset import read_cache
+    from model_tools.data.cache import read_cache
 
     global _maker
     # Ctrl-C reaches every process of the terminal; the one that trains ends this one in order.
@@ -256,7 +267,7 @@ def chunks(
     Parameters
     ----------
     sound_file : Path
-        What `dataset.write_cache` wrote: the clips of classes first, then the negatives.
+        What `cache.write_cache` wrote: the clips of classes first, then the negatives.
     labels, transient : list
         One entry per clip of a class.
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from aed_daemon.spec import YAMNET_256 as SPEC
-from model_tools.crops import analyse, crop_samples, cut, fade, frame_dbfs, noise_limit_dbfs, stretch
+from model_tools.training.crops import analyse, crop_samples, cut, fade, frame_dbfs, noise_limit_dbfs, stretch
 
 RATE = SPEC.sample_rate_hz
 

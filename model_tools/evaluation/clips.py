@@ -25,7 +25,7 @@ from aed_daemon.gate import EnergyGate
 from aed_daemon.level import LevelStream
 from aed_daemon.manifest import BACKGROUND, GateSpec, load_manifest
 from aed_daemon.spec import FeatureSpec
-from model_tools.dataset import SLUGS
+from model_tools.data.esc10 import SLUGS
 
 if TYPE_CHECKING:
     import keras
@@ -123,7 +123,7 @@ def float_scores(network: keras.Model) -> Scores:
 
 def network_probabilities(run: Path, patches: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.float64]:
     """Return the probabilities that the network of a run folder gives to patches, float64 (n, outputs)."""
-    from model_tools.train import load_weights
+    from model_tools.training.train import load_weights
 
     return float_scores(load_weights(run, spec))(patches)
 

@@ -1,0 +1,48 @@
+"""A recording, and what is known of it before it is decoded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Part = Literal["training", "calibration", "test"]
+"""What a negative may be used for; decided by its source, never by the clip."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording and what is known of it.
+
+    Attributes
+    ----------
+    path : Path
+        The audio file.
+    slug : str
+        Its class, or "" for a negative.
+    fold : int
+        Official fold, 1 to 5; 0 for a negative.
+    source : str
+        Clips with the same source were cut from one recording: the freesound id of ESC's file name.
+    collection : str
+        Where it comes from: "esc10", "librosa-examples", "debian:wesnoth-1.16-music", "espeak-ng".
+    licence : str
+        SPDX-like name, "public domain", or "unknown".
+    part : str
+        Of a negative, what it may be used for.
+    """
+
+    path: Path
+    slug: str
+    fold: int
+    source: str
+    collection: str = ""
+    licence: str = "unknown"
+    part: Part = "training"
+
+
+def data_dir() -> Path:
+    """Return AED_DATA_DIR, or ../shared/data beside the project."""
+    given = os.environ.get("AED_DATA_DIR")
+    return Path(given) if given else Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
