@@ -6,7 +6,7 @@ The distribution, each line independent of the others unless said otherwise:
 stage                share  what is drawn
 ===================  =====  ==============================================================================
 room                 0.50   reverberation 0.1 to 1.2 s (evenly in its logarithm), direct over
-                            reverberant -6 to 15 dB
+                            reverberant -14 to 15 dB
 capture level        1.00   gain so that the loudest 10 ms have -45 to -6 dBFS RMS; -12 to -6 in 1 of 3
 microphone           0.80   `microphone.microphone`
 noise floor          0.75   8 to 45 dB below the mean level of the active frames, not under -95 dBFS;

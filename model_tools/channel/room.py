@@ -93,7 +93,7 @@ def reverberate(
     rate_hz: int,
     *,
     rt60_s: tuple[float, float] = (0.1, 1.2),
-    direct_to_reverberant_db: tuple[float, float] = (-6.0, 15.0),
+    direct_to_reverberant_db: tuple[float, float] = (-14.0, 15.0),
 ) -> tuple[Samples, float, float]:
     """Put the sound into a random room.
 
