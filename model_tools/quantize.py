@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,14 @@ from aed_daemon.manifest import (
     manifest_path,
 )
 from aed_daemon.spec import FeatureSpec
-from model_tools.data import cache
-from model_tools.data.esc10 import LABELS, SLUGS
-from model_tools.evaluation.clips import clip_patches
-from model_tools.training.crops import TRANSIENT
-from model_tools.training.feed import CropMaker, FeedRecipe
-from model_tools.training.train import OUTPUTS, TrainingSet, write_text
-
-if TYPE_CHECKING:
-    import keras
+from model_tools.architecture import Arrays
+from model_tools.data.esc10 import LABELS
+from model_tools.data.licences import redistributable
+from model_tools.training.feed import FeedRecipe
+from model_tools.training.material import HeldOut, Material
+from model_tools.training.run_folder import write_text
+from model_tools.training.sound import TRANSIENT
+from model_tools.training.train import feed_source
 
 INSTANT = TRANSIENT | {"clock_tick"}
 """Classes that start an event at the first hop over the threshold; the others must be confirmed."""
@@ -45,40 +44,39 @@ EARLY = {"dog": 0.5}
 places in the hop, 0.6 was reached within 1.2 s by 93.5 %, 0.5 by 95.8 %; clips of other classes that
 also start `dog` rise from 9 to 17 of 360. To be replaced by calibration."""
 
-UNKNOWN_LICENCE = "unknown"
-"""Weights that learnt from such a recording must not be passed on."""
-
-_AUGMENTED_PATCHES = 384
+_PATCHES = 384
 
 
 def representative_patches(
-    data: TrainingSet, spec: FeatureSpec, cache_dir: Path, feed: FeedRecipe
+    material: Material, bank: Path, spec: FeatureSpec, feed: FeedRecipe
 ) -> NDArray[np.float32]:
     """Return patches that show the calibrator every range that the network will meet.
 
-    Digital silence; the second patch of every training clip as it is; and as many crops again as
-    the network was trained on: quiet, loud, filtered, of no class.
+    Digital silence; and crops as the network was trained on, without masks: half of them as they
+    were recorded, half quiet, loud, filtered, through channels, of no class.
 
     Returns
     -------
     ndarray, float32 (n, patch_frames, n_mels)
     """
-    sounds = cache.load([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir)
+    source = feed_source(material, bank, spec)
     silence = np.full((1, spec.patch_frames, spec.n_mels), np.log(spec.log_offset), np.float32)
-    clean = [clip_patches(sound, spec)[:2][-1:] for sound in sounds]
-    labels = [(SLUGS.index(clip.slug), clip.slug in TRANSIENT) for clip in data.clips]
-    recordings = [(sound, *label) for sound, label in zip(sounds, labels, strict=False)]
-    maker = CropMaker(recordings, sounds[len(labels) :], len(OUTPUTS), spec, feed)
+    plain = replace(
+        feed, masks=False, mixed_share=0.0, accompanied_share=0.0, channelled_share=0.0,
+        background_share=0.15, equaliser_db=0.0, low_pass_share=0.0, high_pass_share=0.0, noise_share=0.3,
+    )  # fmt: skip
     # Training counts its chunks from 1; chunk 2^31 is one that no run reaches.
-    augmented, _ = maker.chunk(2**31, _AUGMENTED_PATCHES)
-    return np.concatenate([silence, *clean, augmented])
+    chunks = [source.feed(recipe).chunk(2**31, _PATCHES) for recipe in (plain, replace(feed, masks=False))]
+    return np.concatenate([silence, *(patches for patches, _ in chunks)])
 
 
-def convert(network: keras.Model, patches: NDArray[np.float32]) -> bytes:
+def convert(weights: Arrays, spec: FeatureSpec, patches: NDArray[np.float32]) -> bytes:
     """Return the int8 .tflite of a network: int8 in and out, weights per channel.
 
     Parameters
     ----------
+    weights : Arrays
+        What a run leaves.
     patches : ndarray, float32 (n, patch_frames, n_mels)
         What activations are calibrated on.
 
@@ -89,7 +87,7 @@ def convert(network: keras.Model, patches: NDArray[np.float32]) -> bytes:
     """
     import tensorflow as tf
 
-    from model_tools.model import deployed
+    from model_tools.model import build, deployed
 
     def samples() -> Iterator[list[NDArray[np.float32]]]:
         for patch in patches:
@@ -97,7 +95,7 @@ def convert(network: keras.Model, patches: NDArray[np.float32]) -> bytes:
 
     with TemporaryDirectory() as folder:
         # Not from_keras_model: it prints the whole signature to standard output.
-        deployed(network).export(folder, verbose=False)
+        deployed(build(spec, weights)).export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         return _converted(converter, samples)
 
@@ -147,43 +145,44 @@ def operators(model: bytes) -> list[str]:
     return [names[code.BuiltinCode()] for code in codes]
 
 
-def provenance(config: dict[str, Any], data: TrainingSet) -> Provenance:
-    """Return where the weights come from, with the expected share of the crops of each source."""
+def provenance(config: dict[str, Any], material: Material, shares: Mapping[str, float]) -> Provenance:
+    """Return where the weights come from.
+
+    Parameters
+    ----------
+    config : dict
+        The run's config.json.
+    shares : mapping
+        Collection of negatives -> its part of the real background; see `Feed.collections`.
+    """
     feed = config["recipe"]["feed"]
     background = feed["background_share"]
-    real = background * feed["real_share"] if data.negatives else 0.0
-    sources = [
-        DataSource(name="ESC-10, without its CC Sampling+ clips", licence="CC-BY-3.0", share=1 - background)
-    ]
-    weights = np.sqrt([clip.path.stat().st_size for clip in data.negatives])
-    for clip, weight in zip(data.negatives, weights, strict=True):
-        share = round(float(real * weight / weights.sum()), 4)
-        sources.append(DataSource(name=clip.source, licence=licence_of(clip.path), share=share))
-    synthetic = round(background - real, 4)
+    real = background * feed["real_share"] if shares else 0.0
+    collections = {clip.collection: clip for clip in material.seen}
+    licences: dict[str, set[str]] = {name: set() for name in collections}
+    for clip in material.seen:
+        licences[clip.collection].add(clip.licence)
+    targets = [name for name in collections if name not in shares]
+    sources = []
+    for name in (*targets, *shares):
+        share = real * shares[name] if name in shares else (1.0 - background) / len(targets)
+        sources.append(
+            DataSource(name=name, licence=" and ".join(sorted(licences[name])), share=round(share, 4))
+        )
+    warped = round(background * feed["warped_share"], 4)
+    sources.append(DataSource(name="clips warped beyond recognition", licence="as the clips", share=warped))
+    rest = round(background - real - warped, 4)
     sources.append(
-        DataSource(name="synthesised noise, hum, tones, clicks", licence="none needed", share=synthetic)
+        DataSource(name="synthesised noise, hum, tones, clicks", licence="none needed", share=rest)
     )
-    fold = config["held_out_fold"]
     return Provenance(
         data=sources,
         licence="Apache-2.0",
-        redistributable=all(source.licence != UNKNOWN_LICENCE for source in sources),
-        held_out=f"ESC-10 fold {fold}" if fold else "",
+        redistributable=redistributable({licence for found in licences.values() for licence in found}),
+        held_out=str(HeldOut.from_config(config)),
         seed=config["recipe"]["seed"],
         tools=config["tools"],
     )
-
-
-def licence_of(path: Path) -> str:
-    """Return what the text beside a recording says of its licence, "unknown" without one."""
-    beside = path.with_suffix(".txt")
-    text = beside.read_text(errors="replace").lower() if beside.exists() else ""
-    if "public domain" in text:
-        return "public domain"
-    for version in ("4.0", "3.0"):
-        if f"licenses/by/{version}" in text:
-            return f"CC-BY-{version}"
-    return UNKNOWN_LICENCE
 
 
 def write_model(
@@ -194,7 +193,7 @@ def write_model(
     spec: FeatureSpec,
     origin: Provenance,
     metrics: dict[str, Any],
-    outputs: Sequence[str] = OUTPUTS,
+    outputs: Sequence[str],
 ) -> ModelManifest:
     """Write NAME.tflite and NAME.json.
 

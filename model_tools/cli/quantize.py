@@ -19,33 +19,39 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--model-version", default="1", help="version of the model in its manifest (default: 1)"
     )
-    parser.add_argument(
-        "--no-metrics", action="store_true", help="do not evaluate the left-out fold for the manifest"
-    )
     parser.set_defaults(run_command=run)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
-    from aed_daemon.inference import available_engines
     from aed_daemon.spec import YAMNET_256
-    from model_tools.cli.evaluate import measure
     from model_tools.quantize import convert, provenance, representative_patches, write_model
+    from model_tools.training import bank
     from model_tools.training.feed import FeedRecipe
-    from model_tools.training.train import load_weights, read_config, training_set
+    from model_tools.training.material import HeldOut, esc10_material
+    from model_tools.training.run_folder import read_config, read_weights
+    from model_tools.training.train import feed_source
 
-    run: Path = arguments.run
-    out = arguments.out or run / f"{MODEL_NAME}.tflite"
+    folder: Path = arguments.run
+    out = arguments.out or folder / f"{MODEL_NAME}.tflite"
     if out.suffix != ".tflite":
         raise AedError("not a name for a model", where=str(out), expected="NAME.tflite")
-    network, config = load_weights(run, YAMNET_256), read_config(run)
-    data = training_set(data_folder(arguments), config["held_out_fold"])
-    feed = FeedRecipe(**config["recipe"]["feed"])
-    model = convert(network, representative_patches(data, YAMNET_256, arguments.cache, feed))
-    facts = {"spec": YAMNET_256, "version": arguments.model_version, "origin": provenance(config, data)}
-    write_model(out, model, metrics={}, **facts)
-    metrics: dict[str, Any] = {}
-    if config["held_out_fold"] and not arguments.no_metrics:
-        metrics = measure(arguments, run, out, config["held_out_fold"], available_engines())
-        write_model(out, model, metrics=metrics, **facts)
-    return {"model": str(out), "bytes": len(model), "metrics": metrics}
+    config, weights = read_config(folder), read_weights(folder, YAMNET_256)
+    held_out = HeldOut.from_config(config)
+    material = esc10_material(data_folder(arguments), arguments.cache, held_out)
+    recipe = config["recipe"]
+    feed = FeedRecipe(**recipe["feed"])
+    spectrograms = bank.make(material.clips, bank.BankRecipe(**recipe["bank"]), YAMNET_256, arguments.cache)
+    patches = representative_patches(material, spectrograms, YAMNET_256, feed)
+    model = convert(weights, YAMNET_256, patches)
+    shares = feed_source(material, spectrograms, YAMNET_256).feed(feed).collections
+    write_model(
+        out,
+        model,
+        version=arguments.model_version,
+        spec=YAMNET_256,
+        origin=provenance(config, material, shares),
+        metrics={},
+        outputs=config["outputs"],
+    )
+    return {"model": str(out), "bytes": len(model)}

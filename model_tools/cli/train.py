@@ -1,4 +1,4 @@
-"""`model-tools train`: train the network."""
+"""`model-tools train`: from clips to a run folder with weights, history and explanation."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aed_daemon.errors import AedError
 from model_tools.cli.common import add_data_options, data_folder, fold, positive, progress_bar
+
+if TYPE_CHECKING:
+    from model_tools.training.recipe import TrainRecipe
+    from model_tools.training.train import Epoch
 
 
 def add(commands: Any) -> None:
@@ -17,35 +21,98 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("train", help="train on ESC-10 and negatives")
     add_data_options(parser)
     parser.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/fold<K>)")
-    parser.add_argument(
+    held_out = parser.add_argument_group("what is not learnt from")
+    held_out.add_argument(
         "--fold", type=fold, default=5, help="fold left out, 1 to 5; 0 trains on all (default: 5)"
     )
-    parser.add_argument(
-        "--from", dest="start", type=Path, metavar="RUN", help="go on from a run, by the closing recipe"
+    held_out.add_argument(
+        "--validation-fold", type=fold, default=0, help="fold looked at while training (default: none)"
     )
-    parser.add_argument("--epochs", type=positive, help="length of the run, fixed in advance")
-    parser.add_argument("--crops", type=positive, help="crops per epoch, a multiple of the batch")
-    parser.add_argument("--batch", type=positive, help="crops per step")
-    parser.add_argument("--learning-rate", type=float, help="peak learning rate")
-    parser.add_argument("--seed", type=int, help="seed of weights and crops")
+    held_out.add_argument(
+        "--leave-out", nargs="+", default=(), metavar="CLASS", help="classes left out, to be strangers"
+    )
+    start = parser.add_argument_group("what it starts from (default: random weights)")
+    start.add_argument("--weights", type=Path, metavar="FILE.h5", help="a pretrained Yamnet-256 backbone")
+    start.add_argument("--frozen", action="store_true", help="with --weights: only the last layer learns")
+    start.add_argument(
+        "--teachers", type=Path, nargs="+", default=(), metavar="RUN", help="runs whose opinion is learnt too"
+    )
+    recipe = parser.add_argument_group("recipe (defaults depend on what it starts from)")
+    recipe.add_argument("--epochs", type=positive, help="length of the run, fixed in advance")
+    recipe.add_argument("--crops", type=positive, help="crops per epoch, a multiple of the batch")
+    recipe.add_argument("--batch", type=positive, help="crops per step")
+    recipe.add_argument("--learning-rate", type=float, help="peak learning rate")
+    recipe.add_argument("--seed", type=int, help="seed of weights and crops (default: 1)")
+    recipe.add_argument("--width", type=float, help="channels, as a multiple of Yamnet-256's (default: 1)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.set_defaults(run_command=run)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
     from aed_daemon.spec import YAMNET_256
-    from model_tools.training.train import CLOSING, TrainRecipe, train, training_set
+    from model_tools.backbone import read_backbone
+    from model_tools.training.material import HeldOut, esc10_material
+    from model_tools.training.run_folder import read_weights
+    from model_tools.training.train import train
 
+    recipe = recipe_of(arguments)
+    held_out = HeldOut(arguments.fold, arguments.validation_fold, tuple(arguments.leave_out))
+    material = esc10_material(data_folder(arguments), arguments.cache, held_out)
+    folder = arguments.run or Path("runs") / f"fold{arguments.fold}"
+    teachers = [read_weights(teacher, YAMNET_256) for teacher in arguments.teachers]
+    for teacher in arguments.teachers:
+        _refuse_other_material(teacher, held_out)
+    last: dict[str, Any] = {}
+    with progress_bar() as progress:
+        banking = progress.add_task("spectrograms", total=None, note="")
+        training = progress.add_task("train", total=recipe.epochs, note="")
+
+        def epoch_done(epoch: Epoch) -> None:
+            last.update(epochs=epoch.number, loss=round(epoch.loss, 4), accuracy=round(epoch.accuracy, 4))
+            last.update(epoch.validation)
+            looked = "".join(f", {name} {value:.1%}" for name, value in epoch.validation.items())
+            note = f"loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.1%}{looked}"
+            progress.update(training, completed=epoch.number, note=note)
+            if not progress.console.is_terminal:
+                print(f"epoch {epoch.number}/{recipe.epochs}: {note}", file=sys.stderr, flush=True)
+
+        train(
+            material,
+            recipe,
+            YAMNET_256,
+            folder,
+            arguments.cache,
+            start=read_backbone(arguments.weights) if arguments.weights else None,
+            teachers=teachers,
+            device=arguments.device,
+            banked=lambda done, total: progress.update(banking, completed=done, total=total),
+            epoch_done=epoch_done,
+        )
+    return {"run": str(folder), **last}
+
+
+def recipe_of(arguments: argparse.Namespace) -> TrainRecipe:
+    """Return the recipe that the options ask for.
+
+    Raises
+    ------
+    AedError
+        If they contradict each other.
+    """
+    from model_tools.training.recipe import DISTILLED, PRETRAINED, SCRATCH
+
+    base = PRETRAINED if arguments.weights else DISTILLED if arguments.teachers else SCRATCH
     given = {
         "epochs": arguments.epochs,
         "crops_per_epoch": arguments.crops,
         "batch": arguments.batch,
         "learning_rate": arguments.learning_rate,
         "seed": arguments.seed,
+        "width": arguments.width,
+        "frozen": arguments.frozen or None,
     }
-    base = CLOSING if arguments.start else TrainRecipe()
     recipe = replace(base, **{name: value for name, value in given.items() if value is not None})
-    recipe = replace(recipe, feed=replace(recipe.feed, seed=recipe.seed))
     if recipe.crops_per_epoch % recipe.batch:
         raise AedError(
             "the crops of an epoch are no whole number of batches",
@@ -53,28 +120,20 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             expected=f"a multiple of {recipe.batch}",
             got=str(recipe.crops_per_epoch),
         )
-    data = training_set(data_folder(arguments), arguments.fold)
-    run = arguments.run or Path("runs") / f"fold{arguments.fold}"
-    last: dict[str, Any] = {}
-    with progress_bar() as progress:
-        decoding = progress.add_task("decode", total=len(data.clips) + len(data.negatives), note="")
-        training = progress.add_task("train", total=recipe.epochs, note="")
+    if recipe.frozen and not arguments.weights:
+        raise AedError("random weights cannot be frozen", where="--frozen", hint="Give --weights too.")
+    return recipe
 
-        def epoch_done(epoch: int, loss: float, accuracy: float) -> None:
-            last.update(epochs=epoch, loss=round(loss, 4), accuracy=round(accuracy, 4))
-            note = f"loss {loss:.3f}, accuracy {accuracy:.1%}"
-            progress.update(training, completed=epoch, note=note)
-            if not progress.console.is_terminal:
-                print(f"epoch {epoch}/{recipe.epochs}: {note}", file=sys.stderr, flush=True)
 
-        train(
-            data,
-            recipe,
-            YAMNET_256,
-            run,
-            arguments.cache,
-            start=arguments.start,
-            decoded=lambda: progress.advance(decoding),
-            epoch_done=epoch_done,
+def _refuse_other_material(teacher: Path, held_out: Any) -> None:
+    from model_tools.training.material import HeldOut
+    from model_tools.training.run_folder import read_config
+
+    theirs = HeldOut.from_config(read_config(teacher))
+    if theirs != held_out:
+        raise AedError(
+            "the teacher has seen other clips, so what it says would leak",
+            where=str(teacher),
+            expected=f"left out: {held_out}",
+            got=str(theirs) or "nothing",
         )
-    return {"run": str(run), **last}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from model_tools.data.clip import Clip
 
-_DECODER = "aed_daemon.audio.file 1"
+DECODER = "aed_daemon.audio.file 1"
 """Changes when decoding changes, so that old cache files are not taken for new ones."""
 
 
@@ -61,7 +61,7 @@ def load(
 def cache_path(clips: Sequence[Clip], rate_hz: int, cache_dir: Path) -> Path:
     """Return where the decoded sound of `clips` is kept."""
     identity = [(clip.path.parent.name, clip.path.name, clip.path.stat().st_size) for clip in clips]
-    text = json.dumps([_DECODER, rate_hz, identity])
+    text = json.dumps([DECODER, rate_hz, identity])
     return cache_dir / f"sound-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
 
 

@@ -1,7 +1,8 @@
-"""What may happen to a sound on its way to the network: levels, mixtures, channels, noise floors, masks.
+"""What may happen to a mel spectrogram on its way to the network: mixtures, filters, noise, masks.
 
-Waveforms are mixed as waveforms. What a room, a microphone and a codec do to the spectrum is done
-to mel magnitudes, where it is a gain per band: a whole batch at a time, at next to no cost.
+A gain, a filter and a sum of sounds are the same on mel magnitudes as on waveforms, or nearly so,
+and a whole batch of them costs next to nothing. What is not (speed, rooms, codecs, overdrive) is
+done to the waveform by `model_tools.channel`.
 """
 
 from __future__ import annotations
@@ -11,52 +12,26 @@ from numpy.typing import NDArray
 
 from aed_daemon.spec import FeatureSpec
 
-Samples = NDArray[np.float32]
 Mel = NDArray[np.float32]
 
 
-def between_class(
-    rng: np.random.Generator, first: Samples, second: Samples, levels_db: tuple[float, float]
-) -> tuple[Samples, float]:
-    """Mix two sounds at a random ratio of loudness.
+def between_class_gains(share: float, levels_db: tuple[float, float]) -> tuple[float, float]:
+    """Return the gains with which two sounds are mixed so that the first is heard as `share` of them.
 
     Parameters
     ----------
-    first, second : ndarray, float32 (n,)
-        The sounds.
+    share : float
+        0 to 1: the first sound's part of the label.
     levels_db : (float, float)
         How loud each is.
-
-    Returns
-    -------
-    ndarray, float32 (n,)
-        The mixture.
-    float
-        The share of the first, 0 to 1: its part of the label.
 
     Source: Y. Tokozume, Y. Ushiku, T. Harada, "Learning from between-class examples for deep sound
     recognition", 2018, equation 2.
     """
-    share = float(rng.uniform(0.0, 1.0))
     difference = 10.0 ** ((levels_db[0] - levels_db[1]) / 20.0)
     p = 1.0 / (1.0 + difference * (1.0 - share) / max(share, 1e-6))
-    mixed = (p * first + (1.0 - p) * second) / np.sqrt(p * p + (1.0 - p) ** 2)
-    return np.asarray(mixed, np.float32), share
-
-
-def clip(rng: np.random.Generator, samples: Samples) -> Samples:
-    """Overdrive a sound by 3 to 15 dB over full scale and clip it there."""
-    peak = float(np.abs(samples).max())
-    if peak <= 0.0:
-        return samples
-    return np.asarray(
-        np.clip(samples * (10.0 ** (rng.uniform(3.0, 15.0) / 20.0) / peak), -1.0, 1.0), np.float32
-    )
-
-
-def to_magnitude(log_mel: Mel, spec: FeatureSpec) -> Mel:
-    """Undo the logarithm: log-mel -> mel magnitude."""
-    return np.maximum(np.exp(log_mel) - np.float32(spec.log_offset), np.float32(0.0))
+    power = float(np.sqrt(p * p + (1.0 - p) ** 2))
+    return p / power, (1.0 - p) / power
 
 
 def to_log(magnitude: Mel, spec: FeatureSpec) -> Mel:
@@ -91,14 +66,14 @@ def band_limits_db(
     return np.asarray(-(low_pass + high_pass), np.float32)
 
 
-def add_noise(rng: np.random.Generator, magnitude: Mel, noise: Mel) -> Mel:
+def add(rng: np.random.Generator, first: Mel, second: Mel) -> Mel:
     """Return the magnitudes of a sum of two sounds whose phases are independent.
 
-    Source: |a + b exp(i phi)| with phi uniform, bin by bin.
+    Source: |a + b exp(i phi)| with phi uniform, band by band.
     """
-    cosine = np.cos(rng.uniform(0.0, 2.0 * np.pi, magnitude.shape).astype(np.float32))
-    square = magnitude**2 + noise**2 + 2.0 * magnitude * noise * cosine
-    return np.asarray(np.sqrt(np.maximum(square, 0.0)), np.float32)
+    phase = rng.random(first.shape, np.float32) * np.float32(2.0 * np.pi)
+    square = first**2 + second**2 + np.float32(2.0) * first * second * np.cos(phase)
+    return np.asarray(np.sqrt(np.maximum(square, np.float32(0.0))), np.float32)
 
 
 def mask(rng: np.random.Generator, log_mel: Mel, time_allowed: NDArray[np.bool_]) -> None:

@@ -1,43 +1,28 @@
-"""The batches of a training run, made in another process while the network learns.
+"""The crops of a training run, cut from the bank and changed anew each time.
 
 A chunk of crops depends on the recipe's seed and on the chunk's number alone, so that a run gives
-the same crops however many processes make them.
+the same crops whichever process makes them, and one that was cut off goes on as if it had not been.
 """
 
 from __future__ import annotations
 
-import signal
-from collections import deque
-from collections.abc import Generator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from multiprocessing import get_context
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aed_daemon.errors import AedError
 from aed_daemon.features import log_mel
 from aed_daemon.spec import FeatureSpec
 from model_tools.data import synthetic
 from model_tools.training import augment
-from model_tools.training.crops import (
-    Recording,
-    analyse,
-    crop_samples,
-    cut,
-    fade,
-    frame_dbfs,
-    noise_limit_dbfs,
-)
+from model_tools.training.bank import CHANNELLED, CLEAN, FLOOR, SYNTHETIC, WARPED, Segments
+from model_tools.training.cut import Cutter, Window, cutter, gather, levels
 
 SILENT_DBFS = -85.0
 """A crop whose loudest 10 ms lie below this shows nothing, whatever clip it was cut from."""
 
-Chunk = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Log-mel patches, float32 (crops, patch_frames, n_mels), and their labels, float32 (crops, outputs)."""
+_NOISES = 96
 
 
 @dataclass(frozen=True)
@@ -50,8 +35,11 @@ class FeedRecipe:
         Of everything random.
     background_share : float
         Crops of no class.
-    real_share : float
-        Part of those that is cut from real recordings, as far as there are any.
+    real_share, warped_share : float
+        Part of those that is cut from real recordings of no class, and from clips warped until they
+        are no longer their sound; the rest is synthesised.
+    channelled_share : float
+        Part of the crops of a class that went through a room, a microphone, a codec.
     mixed_share : float
         Part of the crops of a class that are mixed with another class, the label shared between them.
     accompanied_share : float
@@ -62,236 +50,268 @@ class FeedRecipe:
         Crops whose channel lacks treble, or bass.
     noise_share : float
         Crops that get a noise floor of -95 to -35 dBFS.
-    clipped_share : float
-        Crops that are overdriven.
+    masks : bool
+        Whether bands and frames are blanked.
     """
 
     seed: int = 1
     background_share: float = 0.22
     real_share: float = 0.5
+    warped_share: float = 0.12
+    channelled_share: float = 0.45
     mixed_share: float = 0.35
     accompanied_share: float = 0.25
     equaliser_db: float = 8.0
-    low_pass_share: float = 0.3
-    high_pass_share: float = 0.2
-    noise_share: float = 0.85
-    clipped_share: float = 0.04
+    low_pass_share: float = 0.2
+    high_pass_share: float = 0.15
+    noise_share: float = 0.8
+    masks: bool = True
 
 
-class CropMaker:
-    """Makes chunks of labelled, augmented patches.
+@dataclass
+class _Crops:
+    """A chunk in the making: what is shown, at what gain, with what beside it."""
+
+    windows: list[Window] = field(default_factory=list)
+    gains_db: list[float] = field(default_factory=list)
+    others: list[Window | None] = field(default_factory=list)
+    other_gains_db: list[float] = field(default_factory=list)
+    noises_dbfs: list[float] = field(default_factory=list)
+    partial: list[bool] = field(default_factory=list)
+
+    def append(
+        self,
+        window: Window,
+        gain_db: float,
+        noise_dbfs: float,
+        *,
+        other: Window | None = None,
+        other_gain_db: float = 0.0,
+        partial: bool = False,
+    ) -> None:
+        self.windows.append(window)
+        self.gains_db.append(gain_db)
+        self.others.append(other)
+        self.other_gains_db.append(other_gain_db)
+        self.noises_dbfs.append(noise_dbfs)
+        self.partial.append(partial)
+
+
+class Feed:
+    """Makes the crops of a run.
 
     Parameters
     ----------
-    recordings : list of (ndarray, int, bool)
-        Samples, label and whether transient, of each clip of a class.
-    negatives : list of ndarray, float32 (n,)
-        Real recordings of no class.
+    bank : Segments
+        All spectrograms.
+    labels : sequence of int or None
+        The output that each of the bank's clips teaches; None if it is not to be seen.
+    transient : sequence of bool
+        Per clip, whether its sound must be known from its first fraction of a second.
+    collections : sequence of str
+        Per clip, where it comes from: collections of negatives weigh as the square root of their length.
     outputs : int
-        Number of labels; the last is background.
+        Number of labels; the last is the background.
     """
 
     def __init__(
         self,
-        recordings: list[tuple[NDArray[np.float32], int, bool]],
-        negatives: list[NDArray[np.float32]],
+        bank: Segments,
+        labels: Sequence[int | None],
+        transient: Sequence[bool],
+        collections: Sequence[str],
         outputs: int,
         spec: FeatureSpec,
         recipe: FeedRecipe,
     ) -> None:
-        self._spec, self._recipe, self._outputs = spec, recipe, outputs
-        self._by_label: dict[int, list[Recording]] = {}
-        for samples, label, transient in recordings:
-            self._by_label.setdefault(label, []).append(analyse(samples, label, transient, spec))
-        # A minute of music weighs as much as ten seconds of speech: each recording by its square root.
-        self._negatives = [(samples, float(np.sqrt(len(samples)))) for samples in negatives]
+        self._bank, self._spec, self.recipe, self._outputs = bank, spec, recipe, outputs
+        self._patch = spec.patch_frames
+        self._by_label: dict[int, list[dict[int, list[Cutter]]]] = {}
+        warped: list[int] = []
+        real: dict[str, list[int]] = {}
+        by_clip: dict[int, dict[int, list[Cutter]]] = {}
+        for number, (clip, kind) in enumerate(zip(bank.clip.tolist(), bank.kind.tolist(), strict=True)):
+            label = labels[clip] if clip >= 0 else None
+            if label is None:
+                continue
+            if label == outputs - 1:
+                real.setdefault(collections[clip], []).append(number)
+            elif kind == WARPED:
+                warped.append(number)
+            else:
+                part = cutter(bank, number, transient=transient[clip], patch=self._patch)
+                if part.active_before[-1]:
+                    if clip not in by_clip:
+                        by_clip[clip] = {CLEAN: [], CHANNELLED: []}
+                        self._by_label.setdefault(label, []).append(by_clip[clip])
+                    by_clip[clip][kind].append(part)
+        self._classes = sorted(self._by_label)
+        self._warped = np.array(warped, np.int64)
+        self._synthetic = np.flatnonzero(bank.kind == SYNTHETIC)
+        self._real = [np.array(numbers, np.int64) for numbers in real.values()]
+        weight = np.sqrt([float(bank.length[numbers].sum()) for numbers in self._real])
+        self.collections = dict(zip(real, (weight / weight.sum()).tolist(), strict=True)) if real else {}
+        self._real_ends = np.cumsum(weight / weight.sum()) if real else weight
         self._noise = self._noise_bank(np.random.default_rng([recipe.seed, 0]))
 
-    def _noise_bank(self, rng: np.random.Generator, count: int = 160) -> NDArray[np.float32]:
+    def _noise_bank(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return the magnitudes of coloured noise of 0 dBFS, float32 (count, 3 * patch, n_mels)."""
         spec = self._spec
-        noises = [
-            synthetic.coloured_noise(rng, crop_samples(spec), spec.sample_rate_hz) for _ in range(count)
-        ]
-        return np.stack([augment.to_magnitude(log_mel(noise, spec), spec) for noise in noises])
+        n = (3 * self._patch - 1) * spec.hop_length + spec.n_fft
+        noises = (synthetic.coloured_noise(rng, n, spec.sample_rate_hz) for _ in range(_NOISES))
+        return np.stack([np.exp(log_mel(noise, spec)) - np.float32(spec.log_offset) for noise in noises])
 
-    def chunk(self, number: int, size: int) -> Chunk:
-        """Return chunk `number` (from 1) of `size` crops."""
-        rng = np.random.default_rng([self._recipe.seed, number])
-        spec = self._spec
-        patches = np.empty((size, spec.patch_frames, spec.n_mels), np.float32)
-        labels = np.zeros((size, self._outputs), np.float32)
-        gains_db, noises_dbfs = np.empty(size), np.empty(size)
-        partial = np.zeros(size, bool)
+    def chunk(self, number: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return chunk `number` (from 1) of `size` crops.
+
+        Returns
+        -------
+        ndarray, float32 (size, patch_frames, n_mels)
+            Log-mel patches.
+        ndarray, float32 (size, outputs)
+            Their labels.
+        """
+        rng = np.random.default_rng([self.recipe.seed, number])
+        crops, labels = _Crops(), np.zeros((size, self._outputs), np.float32)
         for i in range(size):
-            if rng.random() < self._recipe.background_share or not self._by_label:
-                crop, gains_db[i], noises_dbfs[i] = self._background(rng), 0.0, rng.uniform(-95.0, -50.0)
+            if rng.random() < self.recipe.background_share or not self._classes:
+                self._background(rng, crops)
                 labels[i, -1] = 1.0
             else:
-                crop, labels[i], partial[i], gains_db[i], noises_dbfs[i] = self._target(rng)
-            patches[i] = log_mel(crop, spec)
-        return self._channel(rng, patches, gains_db, noises_dbfs, partial), labels
+                self._target(rng, crops, labels[i])
+        return self._render(rng, crops), labels
 
-    def _channel(
-        self,
-        rng: np.random.Generator,
-        patches: NDArray[np.float32],
-        gains_db: NDArray[np.float64],
-        noises_dbfs: NDArray[np.float64],
-        partial: NDArray[np.bool_],
-    ) -> NDArray[np.float32]:
-        recipe, spec, size = self._recipe, self._spec, len(patches)
-        response_db = augment.equaliser_db(
-            rng, size, spec.n_mels, recipe.equaliser_db
-        ) + augment.band_limits_db(
+    def _render(self, rng: np.random.Generator, crops: _Crops) -> NDArray[np.float32]:
+        recipe, spec, size = self.recipe, self._spec, len(crops.windows)
+        magnitude = gather(self._bank, crops.windows, self._patch, FLOOR)
+        magnitude *= _gain(crops.gains_db)
+        pairs = [(i, other) for i, other in enumerate(crops.others) if other is not None]
+        if pairs:
+            first = [i for i, _ in pairs]
+            beside = gather(self._bank, [other for _, other in pairs], self._patch, FLOOR)
+            beside *= _gain([crops.other_gains_db[i] for i in first])
+            magnitude[first] = augment.add(rng, magnitude[first], beside)
+        response_db = augment.equaliser_db(rng, size, spec.n_mels, recipe.equaliser_db)
+        response_db += augment.band_limits_db(
             rng,
             size,
             spec.n_mels,
             low_pass_share=recipe.low_pass_share,
             high_pass_share=recipe.high_pass_share,
         )
-        gain = 10.0 ** ((response_db + gains_db[:, None]) / 20.0)
-        magnitude = augment.to_magnitude(patches, spec) * gain[:, None].astype(np.float32)
-        floor = 10.0 ** (noises_dbfs / 20.0) * (rng.random(size) < recipe.noise_share)
-        noise = self._noise[rng.integers(0, len(self._noise), size)] * floor[:, None, None].astype(np.float32)
-        noise = np.roll(noise, int(rng.integers(0, spec.patch_frames)), axis=1)
-        out = augment.to_log(augment.add_noise(rng, magnitude, noise), spec)
-        augment.mask(rng, out, ~partial)
+        magnitude *= np.asarray(10.0 ** (response_db / 20.0), np.float32)[:, None]
+        magnitude = augment.add(rng, magnitude, self._noises(rng, crops.noises_dbfs))
+        out = augment.to_log(magnitude, spec)
+        if recipe.masks:
+            augment.mask(rng, out, ~np.array(crops.partial))
         return out
 
-    def _cut(self, rng: np.random.Generator, label: int) -> tuple[Recording, NDArray[np.float32], bool]:
-        choices = self._by_label[label]
-        recording = choices[int(rng.integers(0, len(choices)))]
-        return recording, *cut(rng, recording, self._spec)
+    def _noises(self, rng: np.random.Generator, levels_dbfs: list[float]) -> NDArray[np.float32]:
+        size = len(levels_dbfs)
+        which = rng.integers(0, len(self._noise), size)
+        start = rng.integers(0, self._noise.shape[1] - self._patch + 1, size)
+        noise = self._noise[which[:, None], start[:, None] + np.arange(self._patch)]
+        heard = (rng.random(size) < self.recipe.noise_share).astype(np.float32)
+        return np.asarray(noise * (_gain(levels_dbfs) * heard[:, None, None]))
 
-    def _target(
-        self, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool, float, float]:
-        """Return a crop of a class, its label, whether it shows a part of it only, gain, noise level."""
-        recipe, spec = self._recipe, self._spec
-        classes = sorted(self._by_label)
-        label = int(rng.choice(classes))
-        recording, crop, partial = self._cut(rng, label)
-        if noise_limit_dbfs(crop, 1, spec) < SILENT_DBFS:
+    def _cut(self, rng: np.random.Generator, label: int) -> tuple[Cutter, Window | None]:
+        clips = self._by_label[label]
+        variants = clips[rng.integers(len(clips))]
+        kind = CHANNELLED if rng.random() < self.recipe.channelled_share else CLEAN
+        choices = variants[kind] or variants[CLEAN if kind == CHANNELLED else CHANNELLED]
+        part = choices[rng.integers(len(choices))]
+        return part, part.cut(rng)
+
+    def _target(self, rng: np.random.Generator, crops: _Crops, target: NDArray[np.float32]) -> None:
+        """Append a crop of a class and write its label."""
+        recipe = self.recipe
+        label = self._classes[rng.integers(len(self._classes))]
+        part, window = self._cut(rng, label)
+        level = levels(self._bank, window, self._patch) if window else np.full(1, -120.0, np.float32)
+        loudest_dbfs = float(level.max())
+        if window is None or loudest_dbfs < SILENT_DBFS:
             # Whatever else would be put into the crop, it holds nothing of the class.
-            return self._background(rng), self._target_of(self._outputs - 1), False, 0.0, -95.0
-        audible_dbfs = noise_limit_dbfs(crop, recording.least_active, spec)
-        target = self._target_of(label)
+            self._background(rng, crops)
+            target[-1] = 1.0
+            return
+        audible_dbfs = _audible(level, part.least_active)
+        gain_db, other, other_gain_db, partial = 0.0, None, 0.0, window.partial
         dice = rng.random()
-        if dice < recipe.mixed_share and len(classes) > 1:
-            other = int(rng.choice([c for c in classes if c != label]))
-            other_recording, other_crop, other_partial = self._cut(rng, other)
-            levels = frame_dbfs(crop, spec).max(), frame_dbfs(other_crop, spec).max()
-            crop, share = augment.between_class(rng, crop, other_crop, levels)
-            target[label], target[other] = share, 1.0 - share
-            partial = partial or other_partial
-            audible_dbfs = noise_limit_dbfs(
-                crop, max(recording.least_active, other_recording.least_active), spec
-            )
+        if dice < recipe.mixed_share and len(self._classes) > 1:
+            second = self._classes[rng.integers(len(self._classes))]
+            other_part, other = self._cut(rng, second)
+            if second != label and other is not None:
+                other_level = levels(self._bank, other, self._patch)
+                share = float(rng.random())
+                own, others = augment.between_class_gains(share, (loudest_dbfs, float(other_level.max())))
+                gain_db, other_gain_db = _db(own), _db(others)
+                target[second] = 1.0 - share
+                target[label] = share
+                partial = partial or other.partial
+                audible_dbfs = max(
+                    audible_dbfs + gain_db, _audible(other_level, other_part.least_active) + other_gain_db
+                )
+                loudest_dbfs = max(loudest_dbfs + gain_db, float(other_level.max()) + other_gain_db)
+            else:
+                other = None
         elif dice < recipe.mixed_share + recipe.accompanied_share:
-            below = audible_dbfs - rng.uniform(3.0, 25.0)
-            crop = np.asarray(crop + synthetic.at_level(self._background(rng), min(below, -12.0)), np.float32)
-        if rng.random() < recipe.clipped_share:
-            crop = augment.clip(rng, crop)
-            audible_dbfs = noise_limit_dbfs(crop, recording.least_active, spec)
-        loudest_dbfs = float(frame_dbfs(crop, spec).max())
-        gain_db = rng.uniform(-25.0, 6.0) if rng.random() < 0.75 else rng.uniform(-40.0, -25.0)
-        gain_db = max(gain_db, min(0.0, -65.0 - loudest_dbfs))
-        noise_dbfs = min(rng.uniform(-95.0, -35.0), audible_dbfs + gain_db)
-        return crop, target, partial, gain_db, noise_dbfs
+            other, _ = self._any_background(rng)
+            beside = levels(self._bank, other, self._patch)
+            other_gain_db = audible_dbfs - float(rng.uniform(3.0, 25.0)) - _rms(beside)
+        if not target.any():
+            target[label] = 1.0
+        step_db = float(rng.uniform(-25.0, 6.0) if rng.random() < 0.75 else rng.uniform(-40.0, -25.0))
+        step_db = max(step_db, min(0.0, -65.0 - loudest_dbfs))
+        noise_dbfs = min(float(rng.uniform(-95.0, -35.0)), audible_dbfs + step_db)
+        crops.append(
+            window,
+            gain_db + step_db,
+            noise_dbfs,
+            other=other,
+            other_gain_db=min(other_gain_db + step_db, 60.0),
+            partial=partial,
+        )
 
-    def _target_of(self, label: int) -> NDArray[np.float32]:
-        target = np.zeros(self._outputs, np.float32)
-        target[label] = 1.0
-        return target
-
-    def _background(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return a crop of no class, sometimes one that begins or ends inside the window."""
-        spec, n = self._spec, crop_samples(self._spec)
-        if self._negatives and rng.random() < self._recipe.real_share:
-            weights = np.array([weight for _, weight in self._negatives])
-            samples, _ = self._negatives[int(rng.choice(len(weights), p=weights / weights.sum()))]
-            start = int(rng.integers(0, max(1, len(samples) - n)))
-            crop = np.zeros(n, np.float32)
-            crop[: len(samples[start : start + n])] = samples[start : start + n]
-            if rng.random() < 0.85:
-                crop = synthetic.at_level(crop, rng.uniform(-60.0, -10.0))
+    def _any_background(self, rng: np.random.Generator) -> tuple[Window, bool]:
+        """Return a crop of no class, and whether it was synthesised, at its own level."""
+        recipe, dice = self.recipe, rng.random()
+        if dice < recipe.real_share and self._real:
+            group = min(int(np.searchsorted(self._real_ends, rng.random())), len(self._real) - 1)
+            choices, made = self._real[group], False
+        elif dice < recipe.real_share + recipe.warped_share and self._warped.size:
+            choices, made = self._warped, False
         else:
-            crop = synthetic.synthetic(rng, n, spec.sample_rate_hz)
+            choices, made = self._synthetic, True
+        segment = int(choices[rng.integers(len(choices))])
+        spare = int(self._bank.length[segment]) - self._patch
+        start = int(rng.integers(min(spare, 0), max(spare, 0) + 1))
+        low, high = 0, self._patch
         if rng.random() < 0.35:
-            crop = crop.copy()
-            fade(crop, int(rng.uniform(0.05, 0.95) * n), before=bool(rng.random() < 0.7))
-        return crop
+            at = int(rng.uniform(0.05, 0.95) * self._patch)
+            low, high = (at, high) if rng.random() < 0.7 else (low, at)
+        return Window(segment, start, low, high, False), made
+
+    def _background(self, rng: np.random.Generator, crops: _Crops) -> None:
+        window, made = self._any_background(rng)
+        gain_db = 0.0
+        if not made and rng.random() < 0.85:
+            rms = _rms(levels(self._bank, window, self._patch))
+            gain_db = float(rng.uniform(-60.0, -10.0)) - max(rms, -90.0)
+        crops.append(window, min(gain_db, 40.0), float(rng.uniform(-95.0, -50.0)))
 
 
-_maker: CropMaker | None = None
+def _audible(level: NDArray[np.float32], least_active: int) -> float:
+    """Return the level in dBFS of the noise in which `least_active` frames can still be heard."""
+    return float(np.sort(level)[-min(least_active, len(level))])
 
 
-def _start(
-    sound_file: Path,
-    labels: list[int],
-    transient: list[bool],
-    outputs: int,
-    spec: FeatureSpec,
-    recipe: FeedRecipe,
-) -> None:
-    from model_tools.data.cache import read_cache
-
-    global _maker
-    # Ctrl-C reaches every process of the terminal; the one that trains ends this one in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stored = read_cache(sound_file)
-    recordings = list(zip(stored, labels, transient, strict=False))
-    _maker = CropMaker(recordings, stored[len(labels) :], outputs, spec, recipe)
+def _rms(level: NDArray[np.float32]) -> float:
+    return float(10.0 * np.log10(np.mean(10.0 ** (level / 10.0)) + 1e-12))
 
 
-def _make(number: int, size: int) -> Chunk:
-    if _maker is None:
-        raise RuntimeError("the process was not started by chunks()")
-    return _maker.chunk(number, size)
+def _db(gain: float) -> float:
+    return float(20.0 * np.log10(max(gain, 1e-4)))
 
 
-def chunks(
-    sound_file: Path,
-    labels: list[int],
-    transient: list[bool],
-    outputs: int,
-    spec: FeatureSpec,
-    recipe: FeedRecipe,
-    *,
-    count: int,
-    size: int,
-    processes: int = 1,
-) -> Generator[Chunk, None, None]:
-    """Yield `count` chunks of `size` crops, in order, made by other processes ahead of time.
-
-    Parameters
-    ----------
-    sound_file : Path
-        What `cache.write_cache` wrote: the clips of classes first, then the negatives.
-    labels, transient : list
-        One entry per clip of a class.
-
-    Raises
-    ------
-    AedError
-        If such a process dies.
-    """
-    with ProcessPoolExecutor(
-        processes, get_context("spawn"), _start, (sound_file, labels, transient, outputs, spec, recipe)
-    ) as pool:
-        waiting: deque[Future[Chunk]] = deque()
-        try:
-            for number in range(1, count + 1):
-                waiting.append(pool.submit(_make, number, size))
-                if len(waiting) > 2 * processes + 6:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise AedError(
-                "the process that makes the crops has died",
-                hint="The memory may not suffice; see the system's log.",
-            ) from None
-        finally:
-            for future in waiting:
-                future.cancel()
+def _gain(levels_db: Sequence[float]) -> NDArray[np.float32]:
+    return np.asarray(10.0 ** (np.array(levels_db) / 20.0), np.float32)[:, None, None]

@@ -1,304 +1,276 @@
-"""Train the network from random weights: recipe and length fixed in advance, nothing selected."""
+"""One training run: from material and recipe to a folder with weights, history and explanation."""
 
 from __future__ import annotations
 
-import csv
-import json
-import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from math import cos, pi
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aed_daemon.errors import AedError
-from aed_daemon.manifest import BACKGROUND
 from aed_daemon.spec import FeatureSpec
-from model_tools.data import cache
-from model_tools.data.cache import cache_path
-from model_tools.data.clip import Clip
-from model_tools.data.esc10 import SLUGS, read_esc10
-from model_tools.data.negatives import read_negatives
-from model_tools.data.split import check_leaks
-from model_tools.training.crops import TRANSIENT
-from model_tools.training.feed import FeedRecipe, chunks
+from model_tools.architecture import YAMNET_256, Arrays
+from model_tools.training import bank, run_folder
+from model_tools.training.chunks import FeedSource, chunks
+from model_tools.training.material import Material
+from model_tools.training.recipe import TrainRecipe
+from model_tools.training.sound import TRANSIENT
+from model_tools.training.validation import validation_set
 
 if TYPE_CHECKING:
-    import keras
+    from torch import Tensor
 
-OUTPUTS = (*SLUGS, BACKGROUND)
-"""The network's outputs in order."""
+    from model_tools.training.network import Yamnet
 
-NETWORK_FILE = "network.weights.h5"
-
-
-@dataclass(frozen=True)
-class TrainRecipe:
-    """Everything that a run depends on besides the data.
-
-    Attributes
-    ----------
-    epochs, crops_per_epoch, batch : int
-        Length of the run; an epoch is a number of random crops, not a pass over the clips.
-    learning_rate, weight_decay, warmup_epochs
-        AdamW; the rate rises linearly, then falls to zero as a cosine.
-    label_smoothing : float
-        Keeps the logits in a range that eight bits resolve.
-    seed : int
-        Of weights and crops.
-    """
-
-    epochs: int = 90
-    crops_per_epoch: int = 1_664
-    batch: int = 64
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    warmup_epochs: int = 3
-    label_smoothing: float = 0.04
-    seed: int = 1
-    feed: FeedRecipe = field(default_factory=FeedRecipe)
-
-
-CLOSING = TrainRecipe(
-    epochs=30,
-    learning_rate=6e-4,
-    warmup_epochs=1,
-    seed=2,
-    feed=FeedRecipe(
-        mixed_share=0.08,
-        accompanied_share=0.2,
-        equaliser_db=6.0,
-        low_pass_share=0.15,
-        high_pass_share=0.1,
-    ),
-)
-"""A second, short run that goes on from the weights of a first: mixtures of two classes teach a
-network to be unsure, and the world seldom mixes them; so it ends on sounds that are mostly alone."""
+_CHECKPOINT_EPOCHS = 5
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """The clips of a run.
+class Epoch:
+    """What is known after an epoch.
 
     Attributes
     ----------
-    clips, negatives : sequence of Clip
-        Of the classes, and of none.
-    held_out_fold : int
-        The fold left out, 0 for none.
+    number : int
+        From 1.
+    loss, accuracy : float
+        Mean over its crops; the accuracy is that of the largest label.
+    elapsed_s : float
+        Since the run began, pauses left out.
+    validation : dict
+        Clip accuracies on the validation fold, empty where there is none or it was not looked at.
     """
 
-    clips: Sequence[Clip]
-    negatives: Sequence[Clip]
-    held_out_fold: int
+    number: int
+    loss: float
+    accuracy: float
+    elapsed_s: float
+    validation: dict[str, float]
 
 
-def training_set(data: Path, fold: int) -> TrainingSet:
-    """Return what to train on when `fold` (1 to 5, 0 for none) is left out.
-
-    Raises
-    ------
-    AudioError
-        If there is no ESC-10 under `data`.
-    AedError
-        If a recording has clips both in the fold and outside it.
-    """
-    clips = read_esc10(data / "esc10")
-    kept = [clip for clip in clips if clip.fold != fold]
-    check_leaks(kept, [clip for clip in clips if clip.fold == fold])
-    return TrainingSet(kept, read_negatives(data / "negatives" / "clips", held_out=False), fold)
-
-
-def learning_rate(recipe: TrainRecipe, step: int) -> float:
-    """Return the rate of optimiser step `step`, counted from 0."""
-    per_epoch = recipe.crops_per_epoch // recipe.batch
-    warmup, total = recipe.warmup_epochs * per_epoch, recipe.epochs * per_epoch
-    if step < warmup:
-        return recipe.learning_rate * (step + 1) / warmup
-    return recipe.learning_rate * 0.5 * (1.0 + cos(pi * (step - warmup) / max(1, total - warmup)))
+def feed_source(material: Material, folder: Path, spec: FeatureSpec) -> FeedSource:
+    """Return what a process needs to make the crops of a run."""
+    return FeedSource(
+        folder,
+        [material.label(clip) for clip in material.clips],
+        [clip.slug in TRANSIENT for clip in material.clips],
+        [clip.collection for clip in material.clips],
+        len(material.outputs),
+        spec,
+    )
 
 
 def train(
-    data: TrainingSet,
+    material: Material,
     recipe: TrainRecipe,
     spec: FeatureSpec,
     run: Path,
     cache_dir: Path,
     *,
-    start: Path | None = None,
-    decoded: Callable[[], None] = lambda: None,
-    epoch_done: Callable[[int, float, float], None] = lambda *_: None,
-) -> keras.Model:
+    start: Arrays | None = None,
+    head: bool = False,
+    teachers: Sequence[Arrays] = (),
+    validate_every: int = 10,
+    device: str = "auto",
+    banked: Callable[[int, int], None] = lambda *_: None,
+    epoch_done: Callable[[Epoch], None] = lambda _: None,
+) -> Arrays:
     """Train a network and leave weights, configuration and history in the run folder.
+
+    A run that was cut off goes on from its last checkpoint, and gives what it would have given.
 
     Parameters
     ----------
     run : Path
-        Gets config.json, history.csv and the weights, the latter every ten epochs.
-    start : Path, optional
-        Run folder whose weights are gone on from; random ones otherwise.
-    decoded, epoch_done : callable
-        For a progress bar: after each clip; after each epoch with its number, loss and accuracy.
+        Gets config.json, history.csv, curves.png and the weights; and a checkpoint while it runs.
+    start : Arrays, optional
+        Weights to begin with; random ones otherwise.
+    head : bool
+        Whether the last layer is taken from `start` too.
+    teachers : sequence of Arrays
+        Networks of the same outputs whose mean opinion is learnt beside the labels.
+    validate_every : int
+        Epochs between two looks at the validation fold, if the material has one.
+    device : str
+        "cpu", "cuda", or "auto": CUDA where there is one.
+    banked, epoch_done : callable
+        For a progress bar: parts of the bank done and in all; what is known after each epoch.
 
     Raises
     ------
     AedError
-        If the loss is no longer a number, or a file cannot be written.
+        If the loss is no longer a number, a file cannot be written, or the folder holds another run.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    sounds = cache.load([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir, decoded)
-    if not any(len(sound) for sound in sounds):
-        raise AedError("the clips hold no sound")
-    sound_file = cache_path([*data.clips, *data.negatives], spec.sample_rate_hz, cache_dir)
+    import torch
 
-    import keras
+    from model_tools.training import network as networks
 
-    from model_tools.model import build
+    folder = bank.make(material.clips, recipe.bank, spec, cache_dir, step=banked)
+    source = feed_source(material, folder, spec)
+    if not any(
+        label is not None and clip.slug for label, clip in zip(source.labels, material.clips, strict=True)
+    ):
+        raise AedError("there are no clips to learn from")
+    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    outputs = len(material.outputs)
+    architecture = YAMNET_256.widened(recipe.width)
+    learner = networks.build(outputs, architecture, seed=recipe.seed)
+    if start is not None:
+        networks.load_arrays(learner, start, head=head)
+    learner.to(where)
+    masters = [networks.from_arrays(weights).to(where).eval() for weights in teachers]
+    average = networks.build(outputs, architecture, seed=recipe.seed).to(where).eval()
+    average.load_state_dict(learner.state_dict())
+    if recipe.frozen:
+        learner.body.requires_grad_(False)
+    optimizer = _optimizer(learner, recipe)
+    state = _State(learner, average, optimizer)
+    run_folder.begin(run, material, recipe, spec)
+    done, elapsed, rows = state.resume(run)
+    validation = validation_set(material, folder, spec)
 
-    network = load_weights(start, spec) if start else build(spec, len(OUTPUTS), seed=recipe.seed)
-    optimizer = keras.optimizers.AdamW(learning_rate(recipe, 0), weight_decay=recipe.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["beta", "bias"])
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)
-    network.compile(optimizer, loss, metrics=["categorical_accuracy"], jit_compile=False)
-    facts = describe(data, recipe, spec) | ({"gone_on_from": _earlier(start, data)} if start else {})
-    write_text(run / "config.json", json.dumps(facts, indent=2) + "\n")
-
-    per_epoch = recipe.crops_per_epoch // recipe.batch
+    per_epoch = recipe.steps_per_epoch
     per_chunk = next(n for n in (4, 3, 2, 1) if per_epoch % n == 0)
+    recipes = [
+        recipe.feed_at(epoch) for epoch in range(1, recipe.epochs + 1) for _ in range(per_epoch // per_chunk)
+    ]
     feed = chunks(
-        sound_file,
-        [SLUGS.index(clip.slug) for clip in data.clips],
-        [clip.slug in TRANSIENT for clip in data.clips],
-        len(OUTPUTS),
-        spec,
-        recipe.feed,
-        count=recipe.epochs * per_epoch // per_chunk,
+        source,
+        recipes,
+        first=done * per_epoch // per_chunk + 1,
         size=per_chunk * recipe.batch,
+        seed=recipe.seed,
     )
-    step, started, rows = 0, time.monotonic(), []
-    for epoch in range(1, recipe.epochs + 1):
-        results = []
-        for _ in range(per_epoch // per_chunk):
-            patches, labels = next(feed)
-            for at in range(0, len(patches), recipe.batch):
-                optimizer.learning_rate = learning_rate(recipe, step)
-                part = slice(at, at + recipe.batch)
-                results.append(network.train_on_batch(patches[part, ..., None], labels[part]))
-                step += 1
-        loss_mean, accuracy = (float(value) for value in np.mean(results, axis=0))
-        if not np.isfinite(loss_mean):
-            raise AedError(
-                "the loss is no longer a number", where=f"epoch {epoch}", hint="Lower --learning-rate."
+    began, step = time.monotonic() - elapsed, done * per_epoch
+    with closing(feed):
+        for number in range(done + 1, recipe.epochs + 1):
+            losses: list[float] = []
+            hits = 0
+            for _ in range(per_epoch // per_chunk):
+                patches, labels = (torch.from_numpy(part).to(where) for part in next(feed))
+                for at in range(0, len(patches), recipe.batch):
+                    part = slice(at, at + recipe.batch)
+                    rate = recipe.learning_rate_at(step)
+                    loss, hit = _step(learner, masters, optimizer, patches[part], labels[part], recipe, rate)
+                    losses.append(loss)
+                    hits += hit
+                    step += 1
+                    _blend(average, learner, min(recipe.averaging, (1 + step) / (10 + step)))
+            mean = float(np.mean(losses))
+            if not np.isfinite(mean):
+                raise AedError(
+                    "the loss is no longer a number", where=f"epoch {number}", hint="Lower --learning-rate."
+                )
+            looked: dict[str, float] = {}
+            if validation and (number % validate_every == 0 or number == recipe.epochs):
+                looked = validation.measure(lambda patches: probabilities(average, patches))
+            epoch = Epoch(
+                number,
+                mean,
+                hits / recipe.crops_per_epoch,
+                time.monotonic() - began,
+                looked,
             )
-        rows.append([epoch, round(loss_mean, 5), round(accuracy, 5), round(time.monotonic() - started, 1)])
-        _write_history(run / "history.csv", rows)
-        if epoch % 10 == 0 or epoch == recipe.epochs:
-            save_weights(network, run / NETWORK_FILE)
-        epoch_done(epoch, loss_mean, accuracy)
-    feed.close()
-    return network
+            rows.append(epoch)
+            run_folder.write_history(run, rows)
+            if number % _CHECKPOINT_EPOCHS == 0 and number < recipe.epochs:
+                state.save(run, number, epoch.elapsed_s, rows)
+            epoch_done(epoch)
+    weights = networks.arrays(average)
+    run_folder.finish(run, weights, rows)
+    return weights
 
 
-def describe(data: TrainingSet, recipe: TrainRecipe, spec: FeatureSpec) -> dict[str, Any]:
-    """Return what config.json says: recipe, data by name, features, versions of the tools."""
-    import keras
-    import tensorflow as tf
+def probabilities(network: Yamnet, patches: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probabilities, float64 (n, outputs), of patches, float32 (n, patch_frames, n_mels)."""
+    import torch
 
-    return {
-        "recipe": asdict(recipe),
-        "outputs": list(OUTPUTS),
-        "held_out_fold": data.held_out_fold,
-        "clips": [clip.path.stem for clip in data.clips],
-        "negatives": [clip.path.stem for clip in data.negatives],
-        "spec_id": spec.spec_id,
-        "tools": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        },
-    }
+    where = next(network.parameters()).device
+    found = []
+    with torch.inference_mode():
+        for at in range(0, len(patches), 256):
+            logits = network(torch.from_numpy(patches[at : at + 256]).to(where))
+            found.append(torch.softmax(logits.double(), 1).cpu().numpy())
+    return np.concatenate(found)
 
 
-def _earlier(start: Path, data: TrainingSet) -> dict[str, Any]:
-    """Return the recipe of the run that is gone on from; AedError if it left out another fold."""
-    config = read_config(start)
-    if config["held_out_fold"] != data.held_out_fold:
-        raise AedError(
-            "the run to go on from left out another fold",
-            where=str(start),
-            expected=f"fold {data.held_out_fold}",
-            got=f"fold {config['held_out_fold']}",
+def _optimizer(learner: Yamnet, recipe: TrainRecipe) -> Any:
+    import torch
+
+    learning = [p for p in learner.parameters() if p.requires_grad]
+    matrices = [p for p in learning if p.ndim > 1]
+    vectors = [p for p in learning if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def _step(
+    learner: Yamnet,
+    masters: Sequence[Yamnet],
+    optimizer: Any,
+    patches: Tensor,
+    labels: Tensor,
+    recipe: TrainRecipe,
+    rate: float,
+) -> tuple[float, int]:
+    import torch
+    from torch.nn import functional
+
+    learner.train()
+    if recipe.frozen:
+        learner.body.eval()
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+    logits = learner(patches)
+    loss = functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    if masters:
+        with torch.inference_mode():
+            opinion = torch.stack(
+                [torch.softmax(master(patches) / recipe.temperature, 1) for master in masters]
+            ).mean(0)
+        taught = (
+            functional.cross_entropy(logits / recipe.temperature, opinion.clone()) * recipe.temperature**2
         )
-    recipe: dict[str, Any] = config["recipe"]
-    return recipe
+        loss = (1.0 - recipe.distillation_share) * loss + recipe.distillation_share * taught
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(learner.parameters(), 5.0)
+    optimizer.step()
+    hit = (logits.argmax(1) == labels.argmax(1)).sum()
+    return float(loss.detach()), int(hit)
 
 
-def _write_history(path: Path, rows: list[list[Any]]) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", "loss", "accuracy", "elapsed_s"])
-        writer.writerows(rows)
-    temporary.replace(path)
+def _blend(average: Yamnet, learner: Yamnet, decay: float) -> None:
+    import torch
+
+    with torch.no_grad():
+        for kept, new in zip(average.state_dict().values(), learner.state_dict().values(), strict=True):
+            kept.lerp_(new, 1.0 - decay)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then move it into place."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    temporary.replace(path)
+class _State:
+    """What a checkpoint holds."""
 
+    def __init__(self, learner: Yamnet, average: Yamnet, optimizer: Any) -> None:
+        self._parts = {"learner": learner, "average": average, "optimizer": optimizer}
 
-def save_weights(network: keras.Model, path: Path) -> None:
-    """Write a network's weights under a temporary name, then move them into place."""
-    temporary = path.with_name("writing.weights.h5")
-    network.save_weights(temporary)
-    temporary.replace(path)
+    def save(self, run: Path, epoch: int, elapsed_s: float, rows: Sequence[Epoch]) -> None:
+        facts = {name: part.state_dict() for name, part in self._parts.items()}
+        history = [vars(row) for row in rows]
+        run_folder.save_checkpoint(run, facts | {"epoch": epoch, "elapsed_s": elapsed_s, "history": history})
 
-
-def load_weights(run: Path, spec: FeatureSpec) -> keras.Model:
-    """Return the network of a run folder.
-
-    Raises
-    ------
-    AedError
-        If the run has no weights yet, or was made with other features.
-    """
-    config = read_config(run)
-    if config["spec_id"] != spec.spec_id:
-        raise AedError(
-            "the run was trained on other features",
-            where=str(run),
-            expected=spec.spec_id,
-            got=str(config["spec_id"]),
-        )
-    path = run / NETWORK_FILE
-    if not path.exists():
-        raise AedError("the run has no weights yet", where=str(run), hint="model-tools train writes them.")
-    from model_tools.model import build
-
-    network = build(spec, len(config["outputs"]))
-    try:
-        network.load_weights(path)
-    except (OSError, ValueError) as error:
-        raise AedError(f"cannot read the weights ({error})", where=str(path)) from None
-    return network
-
-
-def read_config(run: Path) -> dict[str, Any]:
-    """Return a run folder's config.json.
-
-    Raises
-    ------
-    AedError
-        If it is missing or damaged.
-    """
-    try:
-        config = json.loads((run / "config.json").read_text())
-    except (OSError, ValueError):
-        raise AedError("not a run folder", where=str(run), hint="model-tools train makes one.") from None
-    return dict(config)
+    def resume(self, run: Path) -> tuple[int, float, list[Epoch]]:
+        stored = run_folder.load_checkpoint(run)
+        if stored is None:
+            return 0, 0.0, []
+        for name, part in self._parts.items():
+            part.load_state_dict(stored[name])
+        return stored["epoch"], stored["elapsed_s"], [Epoch(**row) for row in stored["history"]]

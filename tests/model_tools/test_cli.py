@@ -10,7 +10,6 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
@@ -20,7 +19,7 @@ from aed_daemon.manifest import load_manifest
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.cli import main
 from model_tools.data.esc10 import SLUGS
-from model_tools.evaluation.clips import Engine, int8_scores, network_probabilities
+from model_tools.evaluation.clips import Engine, float_scores, int8_scores
 from model_tools.quantize import operators
 
 
@@ -38,9 +37,9 @@ def trained(
 ) -> tuple[Path, list[str]]:
     base = tmp_path_factory.mktemp("run")
     shared = ["--data", str(tiny_data), "--cache", str(base / "cache")]
-    short = ["--epochs", "1", "--crops", "32", "--batch", "16"]
+    short = ["--epochs", "2", "--crops", "32", "--batch", "16", "--width", "0.5"]
     result = run_command("train", "--fold", "2", "--run", base / "fold2", *short, *shared)
-    assert result["epochs"] == 1
+    assert result["epochs"] == 2
     return base / "fold2", shared
 
 
@@ -54,9 +53,9 @@ def model(trained: tuple[Path, list[str]]) -> Path:
 def test_a_run_explains_itself(trained: tuple[Path, list[str]]) -> None:
     run, _ = trained
     config = json.loads((run / "config.json").read_text())
-    assert config["held_out_fold"] == 2
+    assert config["held_out"]["fold"] == 2
     assert config["spec_id"] == SPEC.spec_id
-    assert config["recipe"]["epochs"] == 1
+    assert config["recipe"]["epochs"] == 2
     assert all(name.startswith("1-") for name in config["clips"])
     assert (run / "history.csv").read_text().splitlines()[0] == "epoch,loss,accuracy,elapsed_s"
 
@@ -70,8 +69,7 @@ def test_the_manifest_says_what_the_model_is(model: Path) -> None:
     assert {label.slug for label in manifest.labels if label.mode == "confirm"} >= {"rain", "sea_waves"}
     assert manifest.provenance.held_out == "ESC-10 fold 2"
     assert sum(source.share for source in manifest.provenance.data) == pytest.approx(1.0, abs=1e-3)
-    assert [source.licence for source in manifest.provenance.data][1] == "CC-BY-4.0"
-    assert manifest.metrics["float"]["n"] == 10
+    assert "CC-BY-4.0" in {source.licence for source in manifest.provenance.data}
 
 
 def test_the_input_range_begins_at_digital_silence(model: Path) -> None:
@@ -89,10 +87,10 @@ def test_the_first_operator_transposes_and_the_last_is_the_softmax(model: Path, 
 
 @pytest.mark.parametrize("engine", available_engines())
 def test_every_engine_agrees_with_the_float_network(
-    model: Path, trained: tuple[Path, list[str]], engine: Engine, tensorflow: Executor
+    model: Path, trained: tuple[Path, list[str]], engine: Engine
 ) -> None:
     patches = np.random.default_rng(0).uniform(-9.0, 3.0, (8, 96, 64)).astype(np.float32)
-    expected = tensorflow.submit(network_probabilities, trained[0], patches, SPEC).result()
+    expected = float_scores(trained[0], SPEC)(patches)
     with int8_scores(model, engine) as (scores, used):
         assert used == engine
         assert np.abs(scores(patches) - expected).max() < 0.1
@@ -124,38 +122,12 @@ def test_a_fold_that_was_trained_on_is_not_evaluated(
     assert "fold 1: the fold was not left out" in capsys.readouterr().err
 
 
-def test_a_run_can_be_gone_on_from(trained: tuple[Path, list[str]], tmp_path: Path) -> None:
-    run, shared = trained
-    short = ["--epochs", "1", "--crops", "32", "--batch", "16", "--learning-rate", "1e-9"]
-    run_command("train", "--from", run, "--fold", "2", "--run", tmp_path, *short, *shared)
-    config = json.loads((tmp_path / "config.json").read_text())
-    assert config["gone_on_from"] == json.loads((run / "config.json").read_text())["recipe"]
-    assert config["recipe"]["feed"]["mixed_share"] < config["gone_on_from"]["feed"]["mixed_share"]
-    kernels = [kernels_of(folder / "network.weights.h5") for folder in (run, tmp_path)]
-    assert len(kernels[0]) == len(kernels[1]) > 0
-    for before, after in zip(*kernels, strict=True):
-        np.testing.assert_allclose(after, before, rtol=0, atol=1e-5)
-
-
-def kernels_of(path: Path) -> list[Any]:
-    """Return the convolution kernels in a weights file."""
-    found: list[Any] = []
-    with h5py.File(path) as file:
-        layers = file["layers"]
-        layers.visititems(lambda _, item: found.append(item[()]) if getattr(item, "ndim", 0) == 4 else None)
-    return found
-
-
-def test_a_run_that_left_out_another_fold_is_not_gone_on_from(
-    trained: tuple[Path, list[str]], tmp_path: Path
+def test_a_teacher_that_has_seen_the_fold_is_refused(
+    trained: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, shared = trained
-    command = [sys.executable, "-m", "model_tools", "train", "--from", str(run), "--fold", "1"]
-    command += ["--run", str(tmp_path), *shared]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "left out another fold: expected fold 1, got fold 2." in done.stderr
-    assert not (tmp_path / "config.json").exists()
+    assert main(["train", "--fold", "1", "--teachers", str(run), *shared]) == 1
+    assert "left out: ESC-10 fold 1, got ESC-10 fold 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -163,7 +135,8 @@ def test_a_run_that_left_out_another_fold_is_not_gone_on_from(
     [
         (["train", "--data", "/nowhere"], 4, "not an ESC-10 folder"),
         (["train", "--crops", "100", "--batch", "64"], 1, "a multiple of 64"),
-        (["quantize", "/nowhere"], 1, "not a run folder"),
+        (["quantize", "/nowhere"], 3, "no training run here"),
+        (["train", "--frozen"], 1, "random weights cannot be frozen"),
         (["evaluate"], 1, "Give --run, --model or both"),
         (["evaluate", "--model", "/nowhere/x.tflite"], 3, "no such manifest"),
     ],

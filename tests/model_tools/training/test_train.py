@@ -1,56 +1,152 @@
+"""A real run on a tiny data set: it learns, explains itself, and goes on where it was cut off."""
+
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from aed_daemon.errors import AedError
+from aed_daemon.errors import AedError, ModelError
 from aed_daemon.spec import YAMNET_256 as SPEC
-from model_tools.data.esc10 import SLUGS
-from model_tools.data.negatives import HELD_OUT_NEGATIVES
-from model_tools.training.train import (
-    OUTPUTS,
-    TrainRecipe,
-    learning_rate,
-    load_weights,
-    read_config,
-    training_set,
+from model_tools.architecture import Arrays
+from model_tools.training.bank import BankRecipe
+from model_tools.training.material import HeldOut, Material, esc10_material
+from model_tools.training.recipe import TrainRecipe
+from model_tools.training.run_folder import load_checkpoint, read_config, read_weights
+from model_tools.training.train import Epoch, train
+
+RECIPE = TrainRecipe(
+    epochs=7,
+    crops_per_epoch=32,
+    batch=16,
+    warmup_epochs=1,
+    width=0.25,
+    bank=BankRecipe(clean=1, channelled=0, warped=0, synthetic=250, negative_channelled=0.0),
 )
 
 
-def test_the_outputs_are_the_classes_then_background() -> None:
-    assert list(OUTPUTS) == [*SLUGS, "background"]
+@pytest.fixture(scope="module")
+def material(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Material:
+    return esc10_material(tiny_data, tmp_path_factory.mktemp("fetched"), HeldOut(0, 2))
 
 
-def test_the_rate_rises_then_falls_to_zero() -> None:
-    recipe = replace(TrainRecipe(), epochs=10, crops_per_epoch=128, batch=64, warmup_epochs=2)
-    rates = [learning_rate(recipe, step) for step in range(20)]
-    assert rates[0] == pytest.approx(recipe.learning_rate / 4)
-    assert max(rates) == rates[3] == recipe.learning_rate
-    assert rates[3:] == sorted(rates[3:], reverse=True)
-    assert learning_rate(recipe, 20) == pytest.approx(0.0, abs=1e-12)
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
 
 
-def test_the_fold_left_out_and_the_held_out_negatives_are_not_trained_on(tiny_data: Path) -> None:
-    data = training_set(tiny_data, 2)
-    assert {clip.fold for clip in data.clips} == {1}
-    assert not {clip.source for clip in data.negatives} & set(HELD_OUT_NEGATIVES)
-    assert {clip.fold for clip in training_set(tiny_data, 0).clips} == {1, 2}
+class PowerCutError(Exception):
+    """The run is cut off here."""
+
+
+def run(
+    material: Material, folder: Path, cache: Path, recipe: TrainRecipe = RECIPE, **options: object
+) -> Arrays:
+    return train(material, recipe, SPEC, folder, cache, device="cpu", **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def whole(material: Material, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    run(material, folder, cache, validate_every=3)
+    return folder
+
+
+def test_a_run_explains_itself(whole: Path) -> None:
+    config = read_config(whole)
+    assert config["held_out"] == {"fold": 0, "validation_fold": 2, "slugs": []}
+    assert config["recipe"]["seed"] == 1
+    assert config["clips"]
+    assert all(name.startswith("1-") for name in config["clips"])
+    rows = (whole / "history.csv").read_text().splitlines()
+    assert rows[0] == "epoch,loss,accuracy,elapsed_s,validation"
+    assert [row.split(",")[-1] != "" for row in rows[1:]] == [False, False, True, False, False, True, True]
+    assert (whole / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert load_checkpoint(whole) is None
+
+
+def test_it_learns(whole: Path) -> None:
+    losses = [float(row.split(",")[1]) for row in (whole / "history.csv").read_text().splitlines()[1:]]
+    assert losses[-1] < losses[0]
+
+
+def test_a_run_that_was_cut_off_gives_what_it_would_have_given(
+    material: Material, whole: Path, cache: Path, tmp_path: Path
+) -> None:
+    def cut_off(epoch: Epoch) -> None:
+        if epoch.number == 6:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        run(material, tmp_path, cache, epoch_done=cut_off)
+    with pytest.raises(ModelError, match="give the same command again and it goes on"):
+        read_weights(tmp_path, SPEC)
+    seen: list[int] = []
+    resumed = run(material, tmp_path, cache, epoch_done=lambda epoch: seen.append(epoch.number))
+    assert seen == [6, 7]
+    for name, values in read_weights(whole, SPEC).items():
+        np.testing.assert_allclose(resumed[name], values, rtol=2e-2, atol=2e-3, err_msg=name)
+
+
+def test_another_recipe_does_not_go_on_in_the_same_folder(
+    material: Material, cache: Path, tmp_path: Path
+) -> None:
+    def cut_off(epoch: Epoch) -> None:
+        if epoch.number == 5:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        run(material, tmp_path, cache, epoch_done=cut_off)
+    with pytest.raises(AedError, match=r"unfinished run in the folder differs in recipe.*another folder"):
+        run(material, tmp_path, cache, replace(RECIPE, learning_rate=1e-4))
+    (tmp_path / "checkpoint.pt").write_bytes(b"cut sho")
+    with pytest.raises(AedError, match="the checkpoint cannot be read"):
+        run(material, tmp_path, cache)
+
+
+def test_a_frozen_body_keeps_its_weights(
+    material: Material, whole: Path, cache: Path, tmp_path: Path
+) -> None:
+    before = read_weights(whole, SPEC)
+    recipe = replace(RECIPE, epochs=1, frozen=True)
+    after = run(material, tmp_path, cache, recipe, start=before)
+    for name, values in before.items():
+        same = np.array_equal(after[name], values)
+        assert same != name.startswith("logits"), name
+
+
+def test_a_student_comes_nearer_to_its_teacher(
+    material: Material, whole: Path, cache: Path, tmp_path: Path
+) -> None:
+    teacher = read_weights(whole, SPEC)
+    alone = replace(RECIPE, epochs=2, seed=2)
+    taught = replace(alone, distillation_share=1.0)
+    losses = []
+    for name, recipe, teachers in (("alone", alone, []), ("taught", taught, [teacher])):
+        rows: list[Epoch] = []
+        run(material, tmp_path / name, cache, recipe, teachers=teachers, epoch_done=rows.append)
+        losses.append([row.loss for row in rows])
+    assert losses[1][1] < losses[1][0]
+    assert losses[0] != losses[1]
+
+
+def test_a_loss_that_is_no_number_ends_the_run(material: Material, cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(AedError, match=r"epoch \d: the loss is no longer a number.*learning-rate"):
+        run(material, tmp_path, cache, replace(RECIPE, learning_rate=1e30))
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AedError, match="not a run folder"):
+    with pytest.raises(ModelError, match="no training run here"):
         read_config(tmp_path)
     (tmp_path / "config.json").write_text("{ cut sho")
-    with pytest.raises(AedError, match="not a run folder"):
+    with pytest.raises(ModelError, match="no training run here"):
         read_config(tmp_path)
 
 
-def test_a_run_on_other_features_or_without_weights_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"spec_id": "0123", "outputs": []}')
-    with pytest.raises(AedError, match=r"other features.*got 0123"):
-        load_weights(tmp_path, SPEC)
-    (tmp_path / "config.json").write_text(f'{{"spec_id": "{SPEC.spec_id}", "outputs": []}}')
-    with pytest.raises(AedError, match="no weights yet"):
-        load_weights(tmp_path, SPEC)
+def test_weights_for_other_features_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"spec_id": "0123"}))
+    with pytest.raises(ModelError, match=r"other features.*got 0123"):
+        read_weights(tmp_path, SPEC)

@@ -1,0 +1,116 @@
+"""The chunks of a run, made by another process ahead of time."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aed_daemon.errors import AedError
+from aed_daemon.spec import FeatureSpec
+from model_tools.training.feed import Feed, FeedRecipe
+
+Chunk = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Log-mel patches, float32 (crops, patch_frames, n_mels), and their labels, float32 (crops, outputs)."""
+
+
+@dataclass(frozen=True)
+class FeedSource:
+    """What a process needs to make crops.
+
+    Attributes
+    ----------
+    bank : Path
+        Folder of the spectrogram bank.
+    labels, transient, collections
+        Per clip of the bank; see `Feed`.
+    outputs : int
+        Number of labels.
+    """
+
+    bank: Path
+    labels: Sequence[int | None]
+    transient: Sequence[bool]
+    collections: Sequence[str]
+    outputs: int
+    spec: FeatureSpec
+
+    def feed(self, recipe: FeedRecipe) -> Feed:
+        """Return the feed of one recipe."""
+        from model_tools.training.bank import load
+
+        return Feed(
+            load(self.bank), self.labels, self.transient, self.collections, self.outputs, self.spec, recipe
+        )
+
+
+_feed: Feed | None = None
+
+
+def _start(source: FeedSource, recipe: FeedRecipe) -> None:
+    global _feed
+    # Ctrl-C reaches every process of the terminal; the one that trains ends this one in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _feed = source.feed(recipe)
+
+
+def _make(number: int, size: int, recipe: FeedRecipe) -> Chunk:
+    if _feed is None:
+        raise RuntimeError("the process was not started by chunks()")
+    _feed.recipe = recipe
+    return _feed.chunk(number, size)
+
+
+def chunks(
+    source: FeedSource,
+    recipes: Sequence[FeedRecipe],
+    *,
+    first: int,
+    size: int,
+    seed: int,
+    processes: int = 1,
+) -> Generator[Chunk, None, None]:
+    """Yield chunks of `size` crops, in order.
+
+    Parameters
+    ----------
+    recipes : sequence of FeedRecipe
+        How each chunk of the run is made.
+    first : int
+        Number of the first chunk that is wanted, counted from 1.
+    seed : int
+        Of the crops, in place of the recipes' own.
+
+    Raises
+    ------
+    AedError
+        If such a process dies.
+    """
+    seeded = [replace(recipe, seed=seed) for recipe in recipes]
+    if first > len(seeded):
+        return
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (source, seeded[0])) as pool:
+        waiting: deque[Future[Chunk]] = deque()
+        try:
+            for number in range(first, len(seeded) + 1):
+                waiting.append(pool.submit(_make, number, size, seeded[number - 1]))
+                if len(waiting) > 2 * processes + 6:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise AedError(
+                "the process that makes the crops has died",
+                hint="The memory may not suffice; see the system's log.",
+            ) from None
+        finally:
+            for future in waiting:
+                future.cancel()

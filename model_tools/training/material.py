@@ -1,0 +1,116 @@
+"""What a run learns from: which clips, under which labels, and which it must not see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aed_daemon.errors import AedError
+from aed_daemon.manifest import BACKGROUND
+from model_tools.data.clip import Clip
+from model_tools.data.esc10 import SLUGS, read_esc10
+from model_tools.data.negatives import read_negatives
+from model_tools.data.split import check_leaks
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a run must not see.
+
+    Attributes
+    ----------
+    fold : int
+        Fold left out for the final evaluation, 0 for none.
+    validation_fold : int
+        Fold on which recipes are compared, 0 for none; never the one above.
+    slugs : tuple of str
+        Classes left out, to be strangers.
+    """
+
+    fold: int = 0
+    validation_fold: int = 0
+    slugs: tuple[str, ...] = ()
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> HeldOut:
+        """Return what the run of a config.json did not see."""
+        stored = config["held_out"]
+        return cls(stored["fold"], stored["validation_fold"], tuple(stored["slugs"]))
+
+    def __str__(self) -> str:
+        parts = [f"ESC-10 fold {fold}" for fold in (self.fold, self.validation_fold) if fold]
+        return ", ".join([*parts, *(f"class {slug}" for slug in self.slugs)])
+
+
+@dataclass(frozen=True)
+class Material:
+    """The clips of a run.
+
+    Attributes
+    ----------
+    clips : sequence of Clip
+        All that the spectrogram bank holds, of classes and of none, seen or not: runs that leave
+        out different folds share one bank.
+    outputs : tuple of str
+        The network's outputs in order, the last is the background.
+    held_out : HeldOut
+        What is not learnt from.
+    """
+
+    clips: Sequence[Clip]
+    outputs: tuple[str, ...]
+    held_out: HeldOut
+
+    def label(self, clip: Clip) -> int | None:
+        """Return the output that a clip teaches, None if it is not to be seen."""
+        if not clip.slug:
+            return len(self.outputs) - 1
+        if clip.slug not in self.outputs or clip.fold in (self.held_out.fold, self.held_out.validation_fold):
+            return None
+        return self.outputs.index(clip.slug)
+
+    @property
+    def seen(self) -> list[Clip]:
+        """The clips that the run learns from."""
+        return [clip for clip in self.clips if self.label(clip) is not None]
+
+    @property
+    def validation(self) -> list[int]:
+        """Indices of the clips of the validation fold whose class the network knows."""
+        fold = self.held_out.validation_fold
+        return [
+            i for i, clip in enumerate(self.clips) if fold and clip.fold == fold and clip.slug in self.outputs
+        ]
+
+
+def esc10_material(data: Path, cache: Path, held_out: HeldOut) -> Material:
+    """Return ESC-10 and the negatives for training.
+
+    Parameters
+    ----------
+    data : Path
+        Holds esc10/ and negatives/.
+    cache : Path
+        Holds what was fetched and synthesised.
+
+    Raises
+    ------
+    AudioError
+        If there is no ESC-10 under `data`.
+    AedError
+        If a recording has clips both in a left-out fold and outside it, or a class does not exist.
+    """
+    unknown = set(held_out.slugs) - set(SLUGS)
+    if unknown:
+        raise AedError(f"no class is called {min(unknown)}", expected=", ".join(SLUGS))
+    clips = read_esc10(data / "esc10")
+    for fold in (held_out.fold, held_out.validation_fold):
+        check_leaks(
+            [clip for clip in clips if clip.fold != fold], [clip for clip in clips if clip.fold == fold]
+        )
+    outputs = (*(slug for slug in SLUGS if slug not in held_out.slugs), BACKGROUND)
+    return Material(
+        [*clips, *read_negatives(data / "negatives" / "clips", held_out=False)], outputs, held_out
+    )

@@ -1,0 +1,87 @@
+"""How long, how fast, on what: everything that a run depends on besides its clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import cos, pi
+
+from model_tools.training.bank import BankRecipe
+from model_tools.training.feed import FeedRecipe
+
+
+@dataclass(frozen=True)
+class TrainRecipe:
+    """Everything that a run depends on besides its clips.
+
+    Attributes
+    ----------
+    epochs, crops_per_epoch, batch : int
+        Length of the run; an epoch is a number of random crops, not a pass over the clips.
+    learning_rate, weight_decay, warmup_epochs
+        AdamW; the rate rises linearly, then falls to zero as a cosine.
+    label_smoothing : float
+        Keeps the logits in a range that eight bits resolve.
+    averaging : float
+        Decay per step of the running average of the weights; the average is what a run leaves.
+    closing_share : float
+        Last part of the run in which crops are made by `closing`: mixtures of two classes teach a
+        network to be unsure, and the world seldom mixes them, so it ends on sounds mostly alone.
+    distillation_share : float
+        Weight of the teachers' opinion in the loss, the labels having the rest.
+    temperature : float
+        Of the softmax in which teachers and network are compared.
+    frozen : bool
+        Whether only the last layer learns.
+    seed : int
+        Of weights and crops.
+    width : float
+        Channels, as a multiple of Yamnet-256's.
+    """
+
+    epochs: int = 160
+    crops_per_epoch: int = 1_664
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup_epochs: int = 3
+    label_smoothing: float = 0.04
+    averaging: float = 0.998
+    closing_share: float = 0.2
+    distillation_share: float = 0.0
+    temperature: float = 2.0
+    frozen: bool = False
+    seed: int = 1
+    width: float = 1.0
+    bank: BankRecipe = field(default_factory=BankRecipe)
+    feed: FeedRecipe = field(default_factory=FeedRecipe)
+    closing: FeedRecipe = field(
+        default_factory=lambda: FeedRecipe(
+            mixed_share=0.08, accompanied_share=0.2, equaliser_db=6.0, low_pass_share=0.1, high_pass_share=0.1
+        )
+    )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of an epoch."""
+        return self.crops_per_epoch // self.batch
+
+    def learning_rate_at(self, step: int) -> float:
+        """Return the rate of optimiser step `step`, counted from 0."""
+        warmup, total = self.warmup_epochs * self.steps_per_epoch, self.epochs * self.steps_per_epoch
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
+        return self.learning_rate * 0.5 * (1.0 + cos(pi * (step - warmup) / max(1, total - warmup)))
+
+    def feed_at(self, epoch: int) -> FeedRecipe:
+        """Return how the crops of epoch `epoch`, counted from 1, are made."""
+        return self.closing if epoch > round(self.epochs * (1.0 - self.closing_share)) else self.feed
+
+
+SCRATCH = TrainRecipe()
+"""From random weights, without a teacher."""
+
+PRETRAINED = TrainRecipe(epochs=60, learning_rate=1e-3)
+"""From the pretrained backbone."""
+
+DISTILLED = TrainRecipe(distillation_share=0.5)
+"""From random weights, with teachers that saw the same clips."""
