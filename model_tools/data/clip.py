@@ -10,6 +10,11 @@ from typing import Literal
 Part = Literal["training", "calibration", "test"]
 """What a negative may be used for; decided by its source, never by the clip."""
 
+PARTS: tuple[Part, ...] = ("training", "calibration", "test")
+
+Kind = Literal["", "music", "speech", "effects", "ambience"]
+"""What a negative is; effects are short sounds of things, ambience is long sounds of places."""
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -22,7 +27,7 @@ class Clip:
     slug : str
         Its class, or "" for a negative.
     fold : int
-        Official fold, 1 to 5; 0 for a negative.
+        Official fold, 1 to 5; 0 for a negative, or where there are no official folds.
     source : str
         Clips with the same source were cut from one recording: the freesound id of ESC's file name.
     collection : str
@@ -31,6 +36,10 @@ class Clip:
         SPDX-like name, "public domain", or "unknown".
     part : str
         Of a negative, what it may be used for.
+    kind : str
+        Of a negative, what it is; "" where that is not known.
+    duration_s : float
+        Length in seconds; 0 where it is not known before the file is decoded.
     """
 
     path: Path
@@ -40,6 +49,8 @@ class Clip:
     collection: str = ""
     licence: str = "unknown"
     part: Part = "training"
+    kind: Kind = ""
+    duration_s: float = 0.0
 
 
 def data_dir() -> Path:
