@@ -7,11 +7,12 @@ stage                share  what is drawn
 ===================  =====  ==============================================================================
 room                 0.50   reverberation 0.1 to 1.2 s (evenly in its logarithm), direct over
                             reverberant -14 to 15 dB
-capture level        1.00   gain so that the loudest 10 ms have -45 to -6 dBFS RMS; -12 to -6 in 1 of 3
+capture level        1.00   gain so that the loudest 10 ms have -45 to -6 dBFS RMS, -12 to -6 in 1 of 3;
+                            at most 40 dB
 microphone           0.80   `microphone.microphone`
 noise floor          0.75   8 to 45 dB below the mean level of the active frames, not under -95 dBFS;
                             white to brown
-overdrive            0.10   3 to 15 dB over full scale, hard or soft
+overdrive            0.10   3 to 15 dB over full scale, hard or soft; not what came in below -60 dBFS
 converter            0.12   8 to 12 bits, half of them with an offset of up to 0.05
 noise suppression    0.15   6 to 18 dB
 gain control         0.35   compressor (half), slow automatic gain (half); limited at full scale
@@ -49,6 +50,9 @@ Samples = NDArray[np.float32]
 Coder = Callable[[np.random.Generator, Samples, int], tuple[Samples, str]]
 
 ACTIVE_RANGE_DB = 25.0
+MOST_GAIN_DB = 40.0
+"""Silence and a recorder's dither stay quiet."""
+
 _FRAME_S = 0.01
 
 
@@ -188,10 +192,11 @@ def random_channel(rng: np.random.Generator, samples: Samples, rate_hz: int) -> 
         said.append(f"room {rt60_s:.2f} s {ratio_db:.0f} dB")
     loudest_dbfs, _ = active_level_dbfs(out, rate_hz)
     level_dbfs = rng.uniform(-12.0, -6.0) if rng.random() < 1.0 / 3.0 else rng.uniform(-45.0, -6.0)
-    if loudest_dbfs > -100.0:
-        out = out * np.float32(10.0 ** ((level_dbfs - loudest_dbfs) / 20.0))
-        said.append(f"level {level_dbfs:.0f} dBFS")
-    for share, stage in ((0.8, _microphone), (0.75, _noise), (0.1, _overdrive)):
+    gain_db = min(level_dbfs - loudest_dbfs, MOST_GAIN_DB)
+    out = out * np.float32(10.0 ** (gain_db / 20.0))
+    said.append(f"level {loudest_dbfs + gain_db:.0f} dBFS")
+    overdriven = 0.1 if loudest_dbfs > -60.0 else 0.0
+    for share, stage in ((0.8, _microphone), (0.75, _noise), (overdriven, _overdrive)):
         if rng.random() < share:
             out, what = stage(rng, out, rate_hz)
             said.append(what)

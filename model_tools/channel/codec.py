@@ -23,6 +23,9 @@ AMR_NB_BIT_RATES = (4_750, 5_150, 5_900, 6_700, 7_400, 7_950, 10_200, 12_200)
 
 _NARROW_HZ = 8_000
 
+_G726_ROOM = np.float32(0.6)
+"""Full scale as FFmpeg's G.726 gets it: from 0.9 on its sums overflow and come out with the other sign."""
+
 
 def _by_ffmpeg(samples: Samples, rate_hz: int, coding: Coding) -> Samples:
     coded = through_ffmpeg(convert(samples, rate_hz, coding.rate_hz), coding)
@@ -109,7 +112,7 @@ def g726(samples: Samples, rate_hz: int, *, bits: int = 4) -> Samples:
     """Return the sound after G.726 with 2 to 5 bits a sample (16 to 40 kbit/s at 8 kHz); raises as `opus`."""
     decoder_options = {"bits_per_coded_sample": str(bits)}
     coding = Coding("g726", "g726", _NARROW_HZ, "s16", 0, bits * _NARROW_HZ, decoder_options=decoder_options)
-    return _by_ffmpeg(samples, rate_hz, coding)
+    return _by_ffmpeg(np.clip(samples, -1.0, 1.0) * _G726_ROOM, rate_hz, coding) / _G726_ROOM
 
 
 def msbc(samples: Samples, rate_hz: int) -> Samples:
