@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -48,6 +48,18 @@ class InputSpec(TensorSpec):
     )
 
 
+class Thresholds(_Strict):
+    """Where an event starts, and where it is no longer heard."""
+
+    threshold_on: Probability = Field(description="Score at which an event starts.")
+    threshold_off: Probability = Field(description="Score under which it no longer counts as heard.")
+
+    @model_validator(mode="after")
+    def _off_below_on(self) -> Self:
+        _check_thresholds(self.threshold_on, self.threshold_off)
+        return self
+
+
 class LabelSpec(_Strict):
     """One output of the network, with what the daemon does by default."""
 
@@ -61,12 +73,21 @@ class LabelSpec(_Strict):
     confirm_s: float = Field(
         0.5, ge=0.0, le=60.0, description="Seconds over the threshold that `confirm` asks for."
     )
+    xnnpack: Thresholds | None = Field(
+        None,
+        description="In place of the thresholds, on engines whose scores differ from the reference kernels' "
+        "in the last steps.",
+    )
 
     @model_validator(mode="after")
-    def _off_below_on(self) -> LabelSpec:
-        if self.threshold_off > self.threshold_on:
-            raise ValueError(f"threshold_off {self.threshold_off} is above threshold_on {self.threshold_on}")
+    def _off_below_on(self) -> Self:
+        _check_thresholds(self.threshold_on, self.threshold_off)
         return self
+
+
+def _check_thresholds(on: float, off: float) -> None:
+    if off > on:
+        raise ValueError(f"threshold_off {off} is above threshold_on {on}")
 
 
 class GateSpec(_Strict):
@@ -132,6 +153,20 @@ class ModelManifest(_Strict):
     def slugs(self) -> tuple[str, ...]:
         """The classes in the order of the outputs, background included."""
         return tuple(label.slug for label in self.labels)
+
+    def for_engine(self, *, exact: bool) -> ModelManifest:
+        """Return the manifest with the thresholds that hold on an engine.
+
+        Parameters
+        ----------
+        exact : bool
+            Whether the engine gives the bytes of TFLite's reference kernels.
+        """
+        labels = [
+            label.model_copy(update=dict(label.xnnpack)) if label.xnnpack and not exact else label
+            for label in self.labels
+        ]
+        return self.model_copy(update={"labels": labels})
 
     def to_json(self) -> str:
         """Return the text of the manifest file."""

@@ -82,6 +82,11 @@ def test_it_survives_being_written(tmp_path: Path) -> None:
         ("labels.1.slug", "loud_sound", "the slug 'loud_sound' is reserved"),
         ("labels.1.slug", "Dog", "labels.1.slug"),
         ("labels.1.threshold_off", 0.9, "labels.1: threshold_off 0.9 is above threshold_on 0.5"),
+        (
+            "labels.1.xnnpack",
+            {"threshold_on": 0.5, "threshold_off": 0.6},
+            "labels.1.xnnpack: threshold_off 0.6 is above threshold_on 0.5",
+        ),
         ("labels.1.threshold_on", 1.5, "labels.1.threshold_on"),
         ("labels.1.mode", "slow", "labels.1.mode"),
         ("labels.1.colour", "red", "labels.1.colour"),
@@ -148,6 +153,17 @@ scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 json_values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
 )
+
+
+def test_thresholds_may_differ_where_the_engine_is_not_exact(tmp_path: Path) -> None:
+    values = manifest_values()
+    values["labels"][0]["xnnpack"] = {"threshold_on": 0.8, "threshold_off": 0.4}
+    manifest = load_manifest(write_model(tmp_path, values))
+    assert manifest.for_engine(exact=True) == manifest
+    dog, *others = manifest.for_engine(exact=False).labels
+    assert (dog.threshold_on, dog.threshold_off) == (0.8, 0.4)
+    assert others == manifest.labels[1:]
+    assert json.loads(manifest.to_json())["labels"][0]["threshold_on"] == 0.6
 
 
 def paths_in(value: Any, path: str = "") -> list[str]:

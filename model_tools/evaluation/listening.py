@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from aed_daemon.config import DetectionConfig
 from aed_daemon.inference import Classifier, load_classifier
-from model_tools.data.clip import Clip
 from model_tools.evaluation.trace import Found, Trace, record
 
 Samples = NDArray[np.float32]
@@ -45,12 +44,24 @@ class Stream:
         Whether it was recorded rather than synthesised.
     blocks : callable
         Gives the sound at the model's rate.
+    filler_s : float
+        How much of it is not what it is counted as, s: the quiet between recordings.
+    marks : tuple of (float, str)
+        Where recordings begin, about, and which, to name the place of an event.
     """
 
     name: str
     kind: str
     real: bool
     blocks: Blocks
+    filler_s: float = 0.0
+    marks: tuple[tuple[float, str], ...] = ()
+
+    def place(self, at_s: float) -> str:
+        """Return the name of the recording that plays at a time, and the time in it."""
+        earlier = [mark for mark in self.marks if mark[0] <= at_s + 0.5]
+        begin_s, name = earlier[-1] if earlier else (0.0, self.name)
+        return f"{name} {max(0.0, at_s - begin_s):.1f} s"
 
 
 class Heard(NamedTuple):
@@ -69,6 +80,11 @@ class Heard(NamedTuple):
     stream: Stream
     trace: Trace
     events: list[Found]
+
+    @property
+    def hours(self) -> float:
+        """Length of what the stream is counted as."""
+        return max(0.0, self.trace.samples / RATE_HZ - self.stream.filler_s) / 3_600
 
 
 class Listeners:
@@ -103,8 +119,8 @@ class Listeners:
     ) -> None:
         self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
-    def engine(self, model: Path) -> str:
-        """Return the name of the engine that runs a model.
+    def engine(self, model: Path) -> tuple[str, bool]:
+        """Return the name of the engine that runs a model, and whether it is exact.
 
         Raises
         ------
@@ -141,11 +157,14 @@ def _heard(stream: Stream, job: Future[tuple[Trace, list[Found]]], step: Callabl
 
 @lru_cache(maxsize=4)
 def _classifier(model: Path, engine: Engine) -> Classifier:
-    return load_classifier(model, engine)
+    classifier = load_classifier(model, engine)
+    classifier.manifest = classifier.manifest.for_engine(exact=classifier.exact)
+    return classifier
 
 
-def _engine(model: Path, engine: Engine) -> str:
-    return _classifier(model, engine).engine
+def _engine(model: Path, engine: Engine) -> tuple[str, bool]:
+    classifier = _classifier(model, engine)
+    return classifier.engine, classifier.exact
 
 
 def _listen(
@@ -154,21 +173,11 @@ def _listen(
     return record(_classifier(model, engine), detection, blocks())
 
 
-def of_samples(name: str, kind: str, samples: Samples, *, real: bool) -> Stream:
-    """Return a stream of sound at hand; it travels to the process, so let it be minutes."""
-    return Stream(name, kind, real, partial(_pieces, samples))
-
-
-def of_clip(clip: Clip, kind: str, rate_hz: int = RATE_HZ) -> Stream:
-    """Return a stream of a recording, decoded where it is listened to."""
-    return Stream(clip.path.name, kind, True, partial(_decoded, clip.path, rate_hz))
-
-
-def _pieces(samples: Samples) -> Sequence[Samples]:
+def pieces(samples: Samples) -> Sequence[Samples]:
+    """Return sound in pieces of ten seconds."""
     return [samples[at : at + _BLOCK_SAMPLES] for at in range(0, len(samples), _BLOCK_SAMPLES)]
 
 
-def _decoded(path: Path, rate_hz: int) -> Sequence[Samples]:
-    from aed_daemon.audio.file import decode
-
-    return _pieces(decode(path, rate_hz))
+def of_samples(name: str, kind: str, samples: Samples, *, real: bool) -> Stream:
+    """Return a stream of sound at hand; it travels to the process, so let it be minutes."""
+    return Stream(name, kind, real, partial(pieces, samples))
