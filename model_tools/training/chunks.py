@@ -30,7 +30,7 @@ class FeedSource:
     ----------
     bank : Path
         Folder of the spectrogram bank.
-    labels, transient, collections
+    labels, transient, sources
         Per clip of the bank; see `Feed`.
     outputs : int
         Number of labels.
@@ -39,7 +39,7 @@ class FeedSource:
     bank: Path
     labels: Sequence[int | None]
     transient: Sequence[bool]
-    collections: Sequence[str]
+    sources: Sequence[tuple[str, str]]
     outputs: int
     spec: FeatureSpec
 
@@ -48,7 +48,7 @@ class FeedSource:
         from model_tools.training.bank import load
 
         return Feed(
-            load(self.bank), self.labels, self.transient, self.collections, self.outputs, self.spec, recipe
+            load(self.bank), self.labels, self.transient, self.sources, self.outputs, self.spec, recipe
         )
 
 

@@ -24,6 +24,9 @@ SILENT_DBFS = -85.0
 
 _NOISES = 96
 
+KIND_SHARES = {"effects": 0.5, "ambience": 0.05, "speech": 0.25, "music": 0.2}
+"""How often the negatives are of each kind: short sounds of things are what resembles a class most."""
+
 
 @dataclass(frozen=True)
 class FeedRecipe:
@@ -108,8 +111,9 @@ class Feed:
         The output that each of the bank's clips teaches; None if it is not to be seen.
     transient : sequence of bool
         Per clip, whether its sound must be known from its first fraction of a second.
-    collections : sequence of str
-        Per clip, where it comes from: collections of negatives weigh as the square root of their length.
+    sources : sequence of (str, str)
+        Per clip, its kind and where it comes from. Of the negatives the kind is drawn first, then a
+        clip of it; a clip weighs as the square root of its length.
     outputs : int
         Number of labels; the last is the background.
     """
@@ -119,7 +123,7 @@ class Feed:
         bank: Segments,
         labels: Sequence[int | None],
         transient: Sequence[bool],
-        collections: Sequence[str],
+        sources: Sequence[tuple[str, str]],
         outputs: int,
         spec: FeatureSpec,
         recipe: FeedRecipe,
@@ -128,14 +132,14 @@ class Feed:
         self._patch = spec.patch_frames
         self._by_label: dict[int, list[dict[int, list[Cutter]]]] = {}
         warped: list[int] = []
-        real: dict[str, list[int]] = {}
+        real: dict[int, list[int]] = {}
         by_clip: dict[int, dict[int, list[Cutter]]] = {}
         for number, (clip, kind) in enumerate(zip(bank.clip.tolist(), bank.kind.tolist(), strict=True)):
             label = labels[clip] if clip >= 0 else None
             if label is None:
                 continue
             if label == outputs - 1:
-                real.setdefault(collections[clip], []).append(number)
+                real.setdefault(clip, []).append(number)
             elif kind == WARPED:
                 warped.append(number)
             else:
@@ -148,10 +152,7 @@ class Feed:
         self._classes = sorted(self._by_label)
         self._warped = np.array(warped, np.int64)
         self._synthetic = np.flatnonzero(bank.kind == SYNTHETIC)
-        self._real = [np.array(numbers, np.int64) for numbers in real.values()]
-        weight = np.sqrt([float(bank.length[numbers].sum()) for numbers in self._real])
-        self.collections = dict(zip(real, (weight / weight.sum()).tolist(), strict=True)) if real else {}
-        self._real_ends = np.cumsum(weight / weight.sum()) if real else weight
+        self._real, self._real_ends, self.collections = _weighed(bank, real, sources)
         self._noise = self._noise_bank(np.random.default_rng([recipe.seed, 0]))
 
     def _noise_bank(self, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -275,9 +276,9 @@ class Feed:
     def _any_background(self, rng: np.random.Generator) -> tuple[Window, bool]:
         """Return a crop of no class, and whether it was synthesised, at its own level."""
         recipe, dice = self.recipe, rng.random()
-        if dice < recipe.real_share and self._real:
-            group = min(int(np.searchsorted(self._real_ends, rng.random())), len(self._real) - 1)
-            choices, made = self._real[group], False
+        if dice < recipe.real_share and self._real.size:
+            at = min(int(np.searchsorted(self._real_ends, rng.random())), len(self._real) - 1)
+            choices, made = self._real[at : at + 1], False
         elif dice < recipe.real_share + recipe.warped_share and self._warped.size:
             choices, made = self._warped, False
         else:
@@ -298,6 +299,28 @@ class Feed:
             rms = _rms(levels(self._bank, window, self._patch))
             gain_db = float(rng.uniform(-60.0, -10.0)) - max(rms, -90.0)
         crops.append(window, min(gain_db, 40.0), float(rng.uniform(-95.0, -50.0)))
+
+
+def _weighed(
+    bank: Segments, real: dict[int, list[int]], sources: Sequence[tuple[str, str]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, float]]:
+    """Return the negatives' segments, their cumulated weights, and each collection's share."""
+    segments: list[int] = []
+    weights: list[float] = []
+    kinds: dict[str, float] = {}
+    for clip, numbers in real.items():
+        weight = float(np.sqrt(bank.length[numbers].sum()))
+        kinds[sources[clip][0]] = kinds.get(sources[clip][0], 0.0) + weight
+        segments += numbers
+        weights += [weight / len(numbers)] * len(numbers)
+    shares = {kind: KIND_SHARES.get(kind, 0.1) for kind in kinds}
+    total = sum(shares.values())
+    of = [sources[clip] for clip, numbers in real.items() for _ in numbers]
+    scaled = [w * shares[kind] / total / kinds[kind] for w, (kind, _) in zip(weights, of, strict=True)]
+    collections: dict[str, float] = {}
+    for weight, (_, collection) in zip(scaled, of, strict=True):
+        collections[collection] = collections.get(collection, 0.0) + weight
+    return np.array(segments, np.int64), np.cumsum(scaled), collections
 
 
 def _audible(level: NDArray[np.float32], least_active: int) -> float:

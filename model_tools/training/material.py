@@ -11,7 +11,7 @@ from aed_daemon.errors import AedError
 from aed_daemon.manifest import BACKGROUND
 from model_tools.data.clip import Clip
 from model_tools.data.esc10 import SLUGS, read_esc10
-from model_tools.data.negatives import read_negatives
+from model_tools.data.negatives import negatives
 from model_tools.data.split import check_leaks
 
 
@@ -111,6 +111,4 @@ def esc10_material(data: Path, cache: Path, held_out: HeldOut) -> Material:
             [clip for clip in clips if clip.fold != fold], [clip for clip in clips if clip.fold == fold]
         )
     outputs = (*(slug for slug in SLUGS if slug not in held_out.slugs), BACKGROUND)
-    return Material(
-        [*clips, *read_negatives(data / "negatives" / "clips", held_out=False)], outputs, held_out
-    )
+    return Material([*clips, *negatives(data, cache, "training")], outputs, held_out)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from aed_daemon.errors import ModelError
 from model_tools.architecture import BATCH_NORM_EPSILON, Architecture, Arrays, architecture_of
+from model_tools.training import fused
 
 MOMENTUM = 0.02
 """Share of a batch in the running statistics."""
@@ -43,9 +44,11 @@ class Normalised(nn.Module):
         """Return relu(batch_norm(conv(x)))."""
         if self._full_precision and x.device.type == "cpu":
             with torch.autocast("cpu", enabled=False):
-                x = self.conv(x.float())
+                x = self.conv(x.float()).to(x.dtype)
         else:
             x = self.conv(x)
+        if self.training and fused.usable(x):
+            return fused.normalise_relu(x, self.mean, self.variance, self.beta, MOMENTUM, BATCH_NORM_EPSILON)
         x = functional.batch_norm(
             x, self.mean, self.variance, None, self.beta, self.training, MOMENTUM, BATCH_NORM_EPSILON
         )

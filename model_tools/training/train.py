@@ -59,7 +59,7 @@ def feed_source(material: Material, folder: Path, spec: FeatureSpec) -> FeedSour
         folder,
         [material.label(clip) for clip in material.clips],
         [clip.slug in TRANSIENT for clip in material.clips],
-        [clip.collection for clip in material.clips],
+        [(clip.kind, clip.collection) for clip in material.clips],
         len(material.outputs),
         spec,
     )

@@ -24,7 +24,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> FeedSource:
     soundfile.write(folder / "dog.wav", bark(0.5, 0.4, 2.0), RATE)
     recipe = bank.BankRecipe(clean=1, channelled=0, warped=0, synthetic=250)
     made = bank.make([Clip(folder / "dog.wav", "dog", 1, "a")], recipe, SPEC, folder)
-    return FeedSource(made, [0], [True], ["set"], 2, SPEC)
+    return FeedSource(made, [0], [True], [("", "set")], 2, SPEC)
 
 
 @pytest.mark.parametrize("first", [1, 3])

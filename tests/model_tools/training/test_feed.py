@@ -35,8 +35,8 @@ def bank() -> Segments:
 def feed(
     bank: Segments, recipe: FeedRecipe = RECIPE, labels: tuple[int | None, ...] = (0, 0, 1, 1, 2, 2, 3)
 ) -> Feed:
-    collections = ["set"] * 6 + ["music"]
-    return Feed(bank, labels, [True] * 7, collections, 4, SPEC, recipe)
+    sources = [("", "set")] * 6 + [("music", "band")]
+    return Feed(bank, labels, [True] * 7, sources, 4, SPEC, recipe)
 
 
 def test_a_chunk_is_labelled_finite_and_in_range(bank: Segments) -> None:
@@ -54,7 +54,7 @@ def test_silence_is_never_labelled_as_a_class() -> None:
     silent = bank_of(
         (0, as_recorded(np.zeros(80_000, np.float32))), (-1, as_recorded(bark(0.0, 2.0), SYNTHETIC))
     )
-    _, labels = Feed(silent, [0], [False], ["set"], 2, SPEC, RECIPE).chunk(1, 40)
+    _, labels = Feed(silent, [0], [False], [("", "set")], 2, SPEC, RECIPE).chunk(1, 40)
     np.testing.assert_array_equal(labels[:, -1], 1.0)
 
 
@@ -79,7 +79,7 @@ def test_a_warped_clip_is_background(bank: Segments) -> None:
 
 def test_shares_of_the_collections_add_up(bank: Segments) -> None:
     assert sum(feed(bank).collections.values()) == pytest.approx(1.0)
-    assert list(feed(bank).collections) == ["music"]
+    assert list(feed(bank).collections) == ["band"]
 
 
 def test_the_seed_and_the_number_decide_a_chunk(bank: Segments) -> None:
