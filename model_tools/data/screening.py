@@ -17,7 +17,7 @@ WORDS: dict[str, str] = {
     ),
     "rain": (
         r"rain(s|y|ing|fall|forest|drops?|storm)?|storm(s|y)?|\w*storm|thunder\w*|drizzle|showers?|hail"
-        r"|weather|monsoon|tempest|downpour|umbrella|\w*water\w*|splash\w*|fountain|waterfontain|stream|river"
+        r"|watr|weather|monsoon|tempest|downpour|umbrella|\w*water\w*|splash\w*|fountain|waterfontain|stream|river"
         r"|brook|creek|lake|\w*lake|geyser|flood|swim(s|ming)?|drown(s|ing)?|puddle"
     ),
     "sea_waves": (
@@ -25,7 +25,7 @@ WORDS: dict[str, str] = {
         r"|docks|port|boats?|ships?|sail(s|ing|or)?|submarine|underwater|naval|marina|tide|swamp|lagoon|island"
     ),
     "crying_baby": (
-        r"bab(y|ies)|infants?|newborn|newcomer|toddler|cry|cries|crying|cried|weep(s|ing)?|sob(s|bing)?|child"
+        r"bab(y|ies)|infants?|newborn|toddler|cry|cries|crying|cried|weep(s|ing)?|sob(s|bing)?|child"
     ),
     "clock_tick": (
         r"\w*clock\w*|(?!\w*stick)\w*tick(s|ing|tock)?|tock|watch|stopwatch|timers?|countdown|metronome"

@@ -13,7 +13,12 @@ from aed_daemon.errors import AedError
 READABLE = frozenset({".ogg", ".oga", ".wav", ".flac", ".opus", ".mp3", ".au", ".aiff", ".aif"})
 """What libsndfile decodes, and so the daemon."""
 
-CONVERTED = {".gsm": ("-f", "gsm"), ".g722": ("-f", "g722"), ".ulaw": ("-f", "mulaw"), ".wv": ()}
+CONVERTED = {
+    ".gsm": ("-f", "gsm"),
+    ".g722": ("-f", "g722"),
+    ".ulaw": ("-f", "mulaw", "-ar", "8000"),
+    ".wv": (),
+}
 """What ffmpeg decodes, with the options that raw formats need; it keeps their rate."""
 
 ARCHIVES = frozenset({".pk3", ".pk4", ".wz", ".zip"})
