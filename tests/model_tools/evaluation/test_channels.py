@@ -88,6 +88,7 @@ def test_reverb_smears_a_click_over_its_time() -> None:
     for seed in range(8):
         out = apply("reverb", click, seed)
         assert dbfs(out[:3_160]) < dbfs(out[3_200:6_400]) - 40.0
+        assert np.abs(out[3_196:3_205]).max() > 0.3 * np.abs(out).max()  # the direct sound, in its place
         # From 0.1 to 0.3 s after it the level falls by a third of 60 dB, within the 15 % of the time.
         fall_db = dbfs(out[4_480:5_120]) - dbfs(out[7_680:8_320])
         assert fall_db == pytest.approx(20.0, abs=6.0)
@@ -109,16 +110,17 @@ def test_quiet_30db_is_30_db_quieter_on_a_floor_of_95() -> None:
 
 
 def bursts() -> Samples:
-    """Return half a second of tone in three seconds of nothing."""
+    """Return half a second of tone, and half a second of it 12 dB quieter, in three seconds of nothing."""
     sound = np.zeros(3 * RATE_HZ, np.float32)
-    sound[RATE_HZ : RATE_HZ + RATE_HZ // 2] = tone(2_000.0, 0.5, 0.3)
+    sound[RATE_HZ : RATE_HZ + RATE_HZ // 2] = tone(2_000.0, 0.5, 0.4)
+    sound[2 * RATE_HZ : 2 * RATE_HZ + RATE_HZ // 2] = tone(2_000.0, 0.5, 0.1)
     return sound
 
 
 def test_snr_is_over_the_active_frames() -> None:
     sound = bursts()
     _, active_dbfs = active_level_dbfs(sound, RATE_HZ)
-    assert active_dbfs == pytest.approx(20 * np.log10(0.3) - 3.01, abs=0.05)
+    assert active_dbfs == pytest.approx(10 * np.log10((0.4**2 + 0.1**2) / 4), abs=0.05)
     for seed in range(12):
         mixed = apply("snr_10db", sound, seed)
         assert active_dbfs - dbfs(mixed - sound) == pytest.approx(10.0, abs=0.01)
