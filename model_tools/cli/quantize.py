@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
     from aed_daemon.spec import YAMNET_256
+    from model_tools.quantization_report import quantization_report
     from model_tools.quantize import convert, provenance, representative_patches, write_model
     from model_tools.training import bank
     from model_tools.training.feed import FeedRecipe
     from model_tools.training.material import HeldOut, esc10_material
-    from model_tools.training.run_folder import read_config, read_weights
+    from model_tools.training.run_folder import read_config, read_weights, write_text
     from model_tools.training.train import feed_source
 
     folder: Path = arguments.run
@@ -45,13 +47,19 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     patches = representative_patches(material, spectrograms, YAMNET_256, feed)
     model = convert(weights, YAMNET_256, patches)
     shares = feed_source(material, spectrograms, YAMNET_256).feed(feed).collections
+    layers = quantization_report(model, weights, patches, YAMNET_256)
+    write_text(
+        folder / "quantization.json", json.dumps([layer.as_dict() for layer in layers], indent=1) + "\n"
+    )
+    worst = min(layers, key=lambda layer: layer.sqnr_db).as_dict()
+    summary = {name: worst[name] for name in ("layer", "sqnr_db", "saturated")}
     write_model(
         out,
         model,
         version=arguments.model_version,
         spec=YAMNET_256,
         origin=provenance(config, material, shares),
-        metrics={},
+        metrics={"quantization_worst_layer": summary},
         outputs=config["outputs"],
     )
-    return {"model": str(out), "bytes": len(model)}
+    return {"model": str(out), "bytes": len(model), "worst_layer": summary}
