@@ -9,9 +9,9 @@ import sys
 
 from aed_daemon import __version__
 from aed_daemon.errors import AedError
-from model_tools.cli import evaluate, quantize, train
+from model_tools.cli import evaluate, prepare, quantize, train
 
-COMMANDS = (train, quantize, evaluate)
+COMMANDS = (prepare, train, quantize, evaluate)
 
 
 def main(argv: list[str] | None = None) -> int:

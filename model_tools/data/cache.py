@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_tools.data.clip import Clip
+from model_tools.data.disk import new_file
 
 DECODER = "aed_daemon.audio.file 1"
 """Changes when decoding changes, so that old cache files are not taken for new ones."""
@@ -66,12 +66,16 @@ def cache_path(clips: Sequence[Clip], rate_hz: int, cache_dir: Path) -> Path:
 
 
 def write_cache(path: Path, sounds: Sequence[NDArray[np.float32]]) -> None:
-    """Write sounds to one file: all samples in a row, and where each begins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
+    """Write sounds to one file: all samples in a row, and where each begins.
+
+    Raises
+    ------
+    AedError
+        If the disk is full or the folder cannot be written; nothing is left then.
+    """
     ends = np.cumsum([len(sound) for sound in sounds])
-    np.savez(temporary, samples=np.concatenate([*sounds, np.empty(0, np.float32)]), ends=ends)
-    temporary.replace(path)
+    with new_file(path) as file:
+        np.savez(file, samples=np.concatenate([*sounds, np.empty(0, np.float32)]), ends=ends)
 
 
 def read_cache(path: Path) -> list[NDArray[np.float32]]:
