@@ -11,8 +11,9 @@ thresholds. No threshold is lower than `lowest`; threshold_off is `OFF_SHARE` of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import log
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from model_tools.evaluation.deployed import OFF_SHARE
 from model_tools.evaluation.listening import Heard
 from model_tools.evaluation.statistics import most_alarms, poisson_upper95
 from model_tools.evaluation.sweep import off_steps, starts_at
+from model_tools.evaluation.trace import Trace
+
+Mapper = Callable[[Callable[[Trace], NDArray[np.int64]], Iterable[Trace]], Iterable[NDArray[np.int64]]]
 
 LOWEST = 0.5
 """No class starts at a score lower than "more likely than not"."""
@@ -95,6 +99,7 @@ def gather(
     *,
     lowest: float = LOWEST,
     detection: DetectionConfig | None = None,
+    each: Mapper = map,
 ) -> Material:
     """Count what each threshold of each class would start.
 
@@ -106,21 +111,30 @@ def gather(
         Validation clips, each with its class.
     lowest : float
         Least threshold tried.
+    each : callable
+        As `map`: how the traces are gone through, `Listeners.map` for more than one process.
+
+    Raises
+    ------
+    AedError
+        If there are validation clips, but none of some class.
     """
     rules = class_rules(detection or DetectionConfig(), manifest)
     slugs = tuple(rule.slug for rule in rules)
     steps = np.arange(steps_of(lowest, manifest.output), 127 - manifest.output.zero_point + 1)
     alarms = np.zeros((2, len(rules), len(steps)), np.int64)
     hours = [0.0, 0.0]
-    for heard in negatives:
+    counted = partial(starts_at, manifest=manifest, rules=rules, steps=steps.tolist())
+    listened, played = list(negatives), list(clips)
+    for heard, starts in zip(listened, each(counted, [h.trace for h in listened]), strict=True):
         group = 0 if heard.stream.real else 1
         hours[group] += heard.hours
-        alarms[group] += starts_at(heard.trace, manifest, rules, steps.tolist())
+        alarms[group] += starts
     starting, there = np.zeros((len(rules), len(steps))), np.zeros(len(rules), np.int64)
-    for slug, heard in clips:
+    for (slug, _), starts in zip(played, each(counted, [h.trace for _, h in played]), strict=True):
         row = slugs.index(slug)
         there[row] += 1
-        starting[row] += starts_at(heard.trace, manifest, rules, steps.tolist())[row] > 0
+        starting[row] += starts[row] > 0
     missing = [slug for slug, count in zip(slugs, there.tolist(), strict=True) if not count]
     if there.any() and missing:
         raise AedError(

@@ -185,6 +185,11 @@ class FalseAlarms:
         """Return how many there are, of real or of synthesised sound."""
         return sum(self.starts[real].values())
 
+    def on(self, kind: str) -> int:
+        """Return the starts on a kind of synthesised sound, rain and sea in broad noise among them."""
+        counted = self.starts[False] + self.weather
+        return sum(count for (of, _), count in counted.items() if of == kind)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the figures for a report: count, hours, rate and bound, by kind and class."""
         parts: dict[str, Any] = {}

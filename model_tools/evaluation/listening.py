@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ Samples = NDArray[np.float32]
 Engine = Literal["auto", "litert", "tflite"]
 Blocks = Callable[[], Iterable[Samples]]
 """Gives a stream from its beginning, in pieces; it travels to another process, so it can be pickled."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 RATE_HZ = 16_000
 _BLOCK_SAMPLES = 10 * RATE_HZ
@@ -107,7 +110,7 @@ class Listeners:
         self, processes: int = 2, engine: Engine = "auto", detection: DetectionConfig | None = None
     ) -> None:
         self._processes = processes
-        self._engine = engine
+        self.runtime: Engine = engine
         self._detection = detection or DetectionConfig()
 
     def __enter__(self) -> Self:
@@ -127,7 +130,7 @@ class Listeners:
         ModelError
             If model, manifest or engine are not right.
         """
-        return self._pool.submit(_engine, model, self._engine).result()
+        return self._pool.submit(_engine, model, self.runtime).result()
 
     def listen(
         self, model: Path, streams: Iterable[Stream], step: Callable[[], None] = lambda: None
@@ -139,38 +142,39 @@ class Listeners:
         AedError
             If a model or a file cannot be read.
         """
-        waiting: deque[tuple[Stream, Future[tuple[Trace, list[Found]]]]] = deque()
-        for stream in streams:
-            job = self._pool.submit(_listen, model, self._engine, self._detection, stream.blocks)
-            waiting.append((stream, job))
+        for heard in self.map(partial(_listen, model, self.runtime, self._detection), streams):
+            step()
+            yield Heard(*heard)
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Yield what a function of a module makes of each item, in order; few items are ahead."""
+        waiting: deque[Future[R]] = deque()
+        for item in items:
+            waiting.append(self._pool.submit(work, item))
             if len(waiting) > _AHEAD * self._processes:
-                yield _heard(*waiting.popleft(), step)
+                yield waiting.popleft().result()
         while waiting:
-            yield _heard(*waiting.popleft(), step)
-
-
-def _heard(stream: Stream, job: Future[tuple[Trace, list[Found]]], step: Callable[[], None]) -> Heard:
-    trace, events = job.result()
-    step()
-    return Heard(stream, trace, events)
+            yield waiting.popleft().result()
 
 
 @lru_cache(maxsize=4)
-def _classifier(model: Path, engine: Engine) -> Classifier:
-    classifier = load_classifier(model, engine)
-    classifier.manifest = classifier.manifest.for_engine(exact=classifier.exact)
-    return classifier
+def classifier(model: Path, engine: Engine) -> Classifier:
+    """Return a network, with the thresholds of its engine, in the process that is to run it."""
+    loaded = load_classifier(model, engine)
+    loaded.manifest = loaded.manifest.for_engine(exact=loaded.exact)
+    return loaded
 
 
 def _engine(model: Path, engine: Engine) -> tuple[str, bool]:
-    classifier = _classifier(model, engine)
-    return classifier.engine, classifier.exact
+    loaded = classifier(model, engine)
+    return loaded.engine, loaded.exact
 
 
 def _listen(
-    model: Path, engine: Engine, detection: DetectionConfig, blocks: Blocks
-) -> tuple[Trace, list[Found]]:
-    return record(_classifier(model, engine), detection, blocks())
+    model: Path, engine: Engine, detection: DetectionConfig, stream: Stream
+) -> tuple[Stream, Trace, list[Found]]:
+    trace, events = record(classifier(model, engine), detection, stream.blocks())
+    return replace(stream, blocks=list), trace, events
 
 
 def pieces(samples: Samples) -> Sequence[Samples]:

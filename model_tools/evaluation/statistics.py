@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 _Z95 = 1.959964
 
 
-def wilson(correct: int, n: int) -> tuple[float, float]:
+def wilson(correct: float, n: int) -> tuple[float, float]:
     """Return the 95 % interval of a share.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.

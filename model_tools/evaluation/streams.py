@@ -28,8 +28,8 @@ LONGEST_S = 600.0
 SYNTHESISED_SPEECH = "espeak-ng"
 """Collection of speech that nobody spoke: it counts as synthesised."""
 
-QUIET_KINDS = ("microphone_noise", "hum", "tones")
-"""Of the synthesised kinds, those that must not start anything at all; and synthesised speech."""
+QUIET_KINDS = ("microphone_noise", "hum", "tones", "speech")
+"""Of what is synthesised, the kinds that must not start anything at all."""
 
 _PART_MINUTES = 20
 """An hour is listened to in so long parts, so that two processes share it."""
