@@ -9,9 +9,9 @@ import sys
 
 from aed_daemon import __version__
 from aed_daemon.errors import AedError
-from model_tools.cli import evaluate, prepare, quantize, train
+from model_tools.cli import calibrate, evaluate, fetch, prepare, protocol, quantize, train
 
-COMMANDS = (prepare, train, quantize, evaluate)
+COMMANDS = (fetch, prepare, train, quantize, calibrate, protocol, evaluate)
 
 
 def main(argv: list[str] | None = None) -> int:

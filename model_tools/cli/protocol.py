@@ -1,0 +1,63 @@
+"""`model-tools protocol`: make every network that the published figures come from."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING, Any
+
+from aed_daemon.errors import AedError
+from model_tools.cli.common import add_data_options, data_folder, positive
+
+if TYPE_CHECKING:
+    from model_tools.protocol import Job
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("protocol", help="make the networks that the published figures come from")
+    add_data_options(parser)
+    parser.add_argument("--list", action="store_true", help="say what there is and what is missing")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help='names, such as "scratch/*-seed1"')
+    parser.add_argument("--minutes", type=positive, metavar="N", help="begin no network after so long")
+    parser.set_defaults(run_command=run)
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Do it and return what is printed.
+
+    A run that was cut off goes on; a network whose model exists is not made again.
+    """
+    from model_tools.protocol import jobs
+
+    chosen = [job for job in jobs() if fnmatch(job.name, arguments.only)]
+    if not chosen:
+        raise AedError("no network has such a name", where="--only", got=arguments.only)
+    missing = [job for job in chosen if not job.model.exists()]
+    if arguments.list:
+        return {"made": len(chosen) - len(missing), "missing": [job.name for job in missing]}
+    began, made = time.monotonic(), []
+    for job in missing:
+        if arguments.minutes and time.monotonic() - began > 60.0 * arguments.minutes:
+            break
+        print(f"{job.name}: to be made", file=sys.stderr, flush=True)
+        _make(job, arguments)
+        made.append(job.name)
+    return {"made": made, "missing": [job.name for job in missing if job.name not in made]}
+
+
+def _make(job: Job, arguments: argparse.Namespace) -> None:
+    from model_tools.protocol import commands
+
+    data = data_folder(arguments)
+    options = ["--data", str(data), "--cache", str(arguments.cache)]
+    for command in commands(job, options, data / "models" / "yamnet_256_f32.h5"):
+        # Each in a process of its own: PyTorch trains, TensorFlow converts, and both keep their memory.
+        done = subprocess.run(
+            [sys.executable, "-m", "model_tools", *command], stdout=subprocess.DEVNULL, check=False
+        )
+        if done.returncode:
+            raise AedError(f"`model-tools {command[0]}` failed for {job.name}", got=f"exit {done.returncode}")

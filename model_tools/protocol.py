@@ -1,0 +1,107 @@
+"""The networks that every published figure comes from: which there are, and how each is made.
+
+Listed in advance: five official folds and three seeds for each recipe, five rotations of left-out
+classes for the open set, and the default model on all folds. Every network that is listed is reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from model_tools.training.material import HeldOut
+from model_tools.training.recipe import DISTILLED, PRETRAINED, SCRATCH, TrainRecipe
+
+FOLDS = (1, 2, 3, 4, 5)
+SEEDS = (1, 2, 3)
+
+ROTATIONS = (
+    ("dog", "rain", "sea_waves"),
+    ("crying_baby", "clock_tick", "helicopter"),
+    ("sneezing", "chainsaw", "crackling_fire"),
+    ("rooster", "rain", "clock_tick"),
+    ("helicopter", "dog", "sneezing"),
+)
+"""Classes that are strangers to a network; the n-th rotation leaves out fold n as well."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network.
+
+    Attributes
+    ----------
+    name : str
+        Of its run folder under runs/ and its model under evaluation/.
+    held_out : HeldOut
+        What it does not see.
+    recipe : TrainRecipe
+        How it is trained.
+    pretrained : bool
+        Whether it starts from the pretrained backbone.
+    teachers : tuple of str
+        Names of the jobs whose networks teach it.
+    """
+
+    name: str
+    held_out: HeldOut
+    recipe: TrainRecipe
+    pretrained: bool = False
+    teachers: tuple[str, ...] = ()
+
+    @property
+    def run(self) -> Path:
+        """Its run folder."""
+        return Path("runs") / self.name
+
+    @property
+    def model(self) -> Path:
+        """Its int8 model."""
+        if self.name == DEFAULT:
+            return Path("aed_daemon/models/yamnet256-esc10.tflite")
+        return Path("evaluation") / f"{self.name}.tflite"
+
+
+DEFAULT = "default/all-seed1"
+
+
+def jobs() -> list[Job]:
+    """Return all networks, teachers before those whom they teach."""
+    listed = []
+    for seed in SEEDS:
+        for fold in (*FOLDS, 0) if seed == 1 else FOLDS:
+            held_out = HeldOut(fold)
+            place = f"fold{fold}-seed{seed}" if fold else f"all-seed{seed}"
+            listed.append(
+                Job(f"pretrained/{place}", held_out, replace(PRETRAINED, seed=seed), pretrained=True)
+            )
+            teachers = (f"pretrained/{place}",)
+            name = f"distilled/{place}" if fold else DEFAULT
+            listed.append(Job(name, held_out, replace(DISTILLED, seed=seed), teachers=teachers))
+            if fold:
+                listed.append(Job(f"scratch/{place}", held_out, replace(SCRATCH, seed=seed)))
+    for number, strangers in enumerate(ROTATIONS, start=1):
+        held_out = HeldOut(fold=number, slugs=strangers)
+        listed.append(Job(f"openset/rotation{number}", held_out, SCRATCH))
+    return listed
+
+
+def commands(job: Job, options: list[str], backbone: Path) -> list[list[str]]:
+    """Return the arguments of `model-tools` that make a network: train, then quantize.
+
+    Parameters
+    ----------
+    options : list of str
+        Where data and cache are, for both.
+    backbone : Path
+        The pretrained weights.
+    """
+    train = ["train", "--run", str(job.run), "--fold", str(job.held_out.fold), *options]
+    train += ["--seed", str(job.recipe.seed)]
+    if job.held_out.slugs:
+        train += ["--leave-out", *job.held_out.slugs]
+    if job.pretrained:
+        train += ["--weights", str(backbone)]
+    if job.teachers:
+        train += ["--teachers", *(str(Path("runs") / teacher) for teacher in job.teachers)]
+    return [train, ["quantize", str(job.run), "--out", str(job.model), *options]]

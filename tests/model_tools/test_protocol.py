@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from model_tools.cli import _parser, main
+from model_tools.cli.train import recipe_of
+from model_tools.data.esc10 import SLUGS
+from model_tools.protocol import DEFAULT, FOLDS, ROTATIONS, SEEDS, Job, commands, jobs
+
+
+def test_every_recipe_has_every_fold_and_seed() -> None:
+    names = [job.name for job in jobs()]
+    assert len(names) == len(set(names))
+    for recipe in ("scratch", "distilled", "pretrained"):
+        for fold in FOLDS:
+            for seed in SEEDS:
+                assert f"{recipe}/fold{fold}-seed{seed}" in names
+    assert DEFAULT in names
+
+
+def test_a_teacher_comes_first_and_saw_the_same() -> None:
+    done: dict[str, Job] = {}
+    for job in jobs():
+        for teacher in job.teachers:
+            assert done[teacher].held_out == job.held_out
+        done[job.name] = job
+
+
+def test_the_shipped_weights_start_from_nothing() -> None:
+    shipped = next(job for job in jobs() if job.name == DEFAULT)
+    assert not shipped.pretrained
+    assert not str(shipped.held_out)
+
+
+def test_every_class_is_a_stranger_once_and_each_rotation_leaves_out_its_fold() -> None:
+    assert set(Counter(slug for rotation in ROTATIONS for slug in rotation)) == set(SLUGS)
+    assert all(len(rotation) == 3 for rotation in ROTATIONS)
+    open_set = [job for job in jobs() if job.name.startswith("openset/")]
+    assert [job.held_out.fold for job in open_set] == list(FOLDS)
+
+
+@pytest.mark.parametrize("job", jobs(), ids=lambda job: job.name)
+def test_the_command_line_asks_for_the_very_recipe(job: Job) -> None:
+    train, quantize = commands(job, ["--cache", "c"], Path("backbone.h5"))
+    arguments = _parser().parse_args(train)
+    assert recipe_of(arguments) == job.recipe
+    assert arguments.fold == job.held_out.fold
+    assert tuple(arguments.leave_out) == job.held_out.slugs
+    assert (arguments.weights is not None) == job.pretrained
+    assert _parser().parse_args(quantize).out == job.model
+
+
+def test_the_list_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evaluation" / "scratch").mkdir(parents=True)
+    (tmp_path / "evaluation" / "scratch" / "fold1-seed2.tflite").write_bytes(b"")
+    assert main(["protocol", "--list", "--only", "scratch/fold1-*"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"made": 1, "missing": ["scratch/fold1-seed1", "scratch/fold1-seed3"]}
+    assert main(["protocol", "--list", "--only", "nonsense"]) == 1
+    assert "no network has such a name" in capsys.readouterr().err
