@@ -12,8 +12,9 @@ Part = Literal["training", "calibration", "test"]
 
 PARTS: tuple[Part, ...] = ("training", "calibration", "test")
 
-Kind = Literal["", "music", "speech", "effects", "ambience"]
-"""What a negative is; effects are short sounds of things, ambience is long sounds of places."""
+Kind = Literal["", "music", "speech", "effects", "ambience", "own"]
+"""What a negative is; effects are short sounds of things, ambience is long sounds of places, own are the
+sounds that a user has put beside their classes."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class Clip:
         Of a negative, what it is; "" where that is not known.
     duration_s : float
         Length in seconds; 0 where it is not known before the file is decoded.
+    label : str
+        Its class as its owner writes it; "" where the slug is all that is known.
+    sound : str
+        Hash of the decoded samples, "" where they have not been heard.
     """
 
     path: Path
@@ -51,6 +56,8 @@ class Clip:
     part: Part = "training"
     kind: Kind = ""
     duration_s: float = 0.0
+    label: str = ""
+    sound: str = ""
 
 
 def data_dir() -> Path:

@@ -56,7 +56,14 @@ def read_folders(root: Path) -> list[Clip]:
         slug = _class_of(folder.name)
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE)
         clips += [
-            Clip(path, slug, 0, path.relative_to(root).with_suffix("").as_posix(), COLLECTION)
+            Clip(
+                path,
+                slug,
+                0,
+                path.relative_to(root).with_suffix("").as_posix(),
+                COLLECTION,
+                label=folder.name,
+            )
             for path in files
         ]
     if not clips:
@@ -116,7 +123,7 @@ def _of_row(table: Path, line: int, row: dict[str, str | None]) -> Clip:
         raise AudioError("not a fold", where=where, expected="a whole number, 0 for none", got=fold)
     source = (row.get("source") or "").strip() or Path(name).with_suffix("").as_posix()
     licence = (row.get("licence") or row.get("license") or "").strip() or "unknown"
-    return Clip(file, _class_of(label), int(fold), source, COLLECTION, licence)
+    return Clip(file, _class_of(label), int(fold), source, COLLECTION, licence, label=label)
 
 
 def _class_of(label: str) -> str:

@@ -149,7 +149,7 @@ def add(package: str, deb: Path, cache: Path) -> None:
         }
         (work / INDEX).write_text(json.dumps(record, indent=0))
         if final.exists():
-            shutil.rmtree(final)
+            final.replace(Path(name) / "old")
         work.replace(final)
 
 
