@@ -25,16 +25,11 @@ from aed_daemon.manifest import (
 )
 from aed_daemon.spec import FeatureSpec
 from model_tools.architecture import Arrays
-from model_tools.data.esc10 import LABELS
 from model_tools.data.licences import redistributable
 from model_tools.training.feed import FeedRecipe
-from model_tools.training.material import HeldOut, Material
+from model_tools.training.material import ESC10_CLASSES, HeldOut, Material, SoundClass
 from model_tools.training.run_folder import write_text
-from model_tools.training.sound import TRANSIENT
 from model_tools.training.train import feed_source
-
-INSTANT = TRANSIENT | {"clock_tick"}
-"""Classes that start an event at the first hop over the threshold; the others must be confirmed."""
 
 THRESHOLD_ON, THRESHOLD_OFF = 0.6, 0.35
 """Defaults: fixed in advance, not chosen on any clips."""
@@ -179,7 +174,7 @@ def provenance(config: dict[str, Any], material: Material, shares: Mapping[str, 
         data=sources,
         licence="Apache-2.0",
         redistributable=redistributable({licence for found in licences.values() for licence in found}),
-        held_out=str(HeldOut.from_config(config)),
+        held_out=HeldOut.from_config(config).named("" if "data" in config else "ESC-10 "),
         seed=config["recipe"]["seed"],
         tools=config["tools"],
     )
@@ -194,6 +189,7 @@ def write_model(
     origin: Provenance,
     metrics: dict[str, Any],
     outputs: Sequence[str],
+    classes: Mapping[str, SoundClass] = ESC10_CLASSES,
 ) -> ModelManifest:
     """Write NAME.tflite and NAME.json.
 
@@ -205,6 +201,10 @@ def write_model(
         The int8 model.
     metrics : dict
         What was measured.
+    outputs : sequence of str
+        The network's outputs in order.
+    classes : mapping
+        Slug -> what the class is.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def write_model(
         input=InputSpec(**given, layout="mels_frames"),
         output=TensorSpec(**got),
         activation="softmax",
-        labels=[label_of(slug) for slug in outputs],
+        labels=[label_of(slug, classes) for slug in outputs],
         metrics=metrics,
         provenance=origin,
     )
@@ -238,15 +238,14 @@ def write_model(
     return manifest
 
 
-def label_of(slug: str) -> LabelSpec:
+def label_of(slug: str, classes: Mapping[str, SoundClass] = ESC10_CLASSES) -> LabelSpec:
     """Return the manifest's entry for an output of the network."""
-    name = "Background" if slug == BACKGROUND else LABELS[slug]
-    mode = "instant" if slug in INSTANT else "confirm"
+    known = SoundClass("Background", False, False) if slug == BACKGROUND else classes[slug]
     return LabelSpec(
         slug=slug,
-        label=name,
-        threshold_on=EARLY.get(slug, THRESHOLD_ON),
+        label=known.label,
+        threshold_on=EARLY.get(slug, THRESHOLD_ON) if classes is ESC10_CLASSES else THRESHOLD_ON,
         threshold_off=THRESHOLD_OFF,
-        mode=mode,
+        mode="instant" if known.instant else "confirm",
         confirm_s=0.5,
     )

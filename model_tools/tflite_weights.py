@@ -158,7 +158,8 @@ class _Graph:
         quantization = tensor.Quantization()
         if tensor.Type() != wanted or quantization is None or not quantization.ScaleLength():
             raise ValueError(f"the weights {tensor.Name().decode(errors='replace')} are not quantised")
-        steps = np.frombuffer(self._model.Buffers(tensor.Buffer()).DataAsNumpy().tobytes(), kind)
+        stored = self._model.Buffers(tensor.Buffer()).DataAsNumpy().tobytes()
+        steps = np.frombuffer(stored, kind).astype(np.float64)
         scale = np.asarray(quantization.ScaleAsNumpy(), np.float64)
         zero = np.asarray(quantization.ZeroPointAsNumpy(), np.float64)
         along = [1] * len(shape)

@@ -30,6 +30,9 @@ from model_tools.training.sound import active, frame_dbfs, stretch
 FLOOR = 1e-6
 """Added to the magnitude before the logarithm: float16 then resolves what 40 dB of gain bring up."""
 
+LONGEST_S = 30.0
+"""A variant of a clip of a class shows at most this much of it."""
+
 CLEAN, CHANNELLED, WARPED, SYNTHETIC = range(4)
 """Kinds of segments: as recorded; through a channel; a clip that no longer is its sound; no recording."""
 
@@ -135,7 +138,7 @@ def of_class(
     found = []
     for number in range(recipe.clean + recipe.channelled):
         speed = float(rng.uniform(0.88, 1.12)) if number else 1.0
-        spoken = at_speed(samples, speed)
+        spoken = at_speed(stretch_of(rng, samples, spec), speed)
         if number < recipe.clean:
             found.append(segment(spoken, spoken, CLEAN, spec))
         else:
@@ -145,6 +148,19 @@ def of_class(
         if warped is not None:
             found.append(segment(warped, warped, WARPED, spec))
     return found
+
+
+def stretch_of(
+    rng: np.random.Generator, samples: NDArray[np.float32], spec: FeatureSpec
+) -> NDArray[np.float32]:
+    """Return what one variant shows of a clip: all of it, or of a long one some stretch with its sound."""
+    longest = int(LONGEST_S * spec.sample_rate_hz)
+    if len(samples) <= longest:
+        return samples
+    sounding = np.flatnonzero(active(samples, spec))
+    at = int(rng.choice(sounding)) * spec.hop_length if sounding.size else 0
+    start = min(max(0, at - int(rng.integers(longest))), len(samples) - longest)
+    return samples[start : start + longest]
 
 
 def warp(rng: np.random.Generator, samples: NDArray[np.float32], slug: str) -> NDArray[np.float32] | None:
@@ -238,7 +254,9 @@ def _number(text: str) -> int:
 
 def identity(clips: Sequence[Clip], recipe: BankRecipe, spec: FeatureSpec) -> str:
     """Return what the bank of these clips is called: a hash of clips, recipe and features."""
-    names = [(clip.collection, clip.path.name, clip.path.stat().st_size, clip.slug) for clip in clips]
+    names = [
+        (clip.collection, clip.path.name, clip.sound or clip.path.stat().st_size, clip.slug) for clip in clips
+    ]
     text = json.dumps([_VERSION, cache.DECODER, spec.spec_id, asdict(recipe), names])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

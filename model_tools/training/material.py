@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aed_daemon.errors import AedError
 from aed_daemon.manifest import BACKGROUND
 from model_tools.data.clip import Clip
-from model_tools.data.esc10 import SLUGS, read_esc10
+from model_tools.data.esc10 import LABELS, SLUGS, read_esc10
 from model_tools.data.negatives import negatives
 from model_tools.data.split import check_leaks
+from model_tools.training.sound import INSTANT, TRANSIENT
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,44 @@ class HeldOut:
         stored = config["held_out"]
         return cls(stored["fold"], stored["validation_fold"], tuple(stored["slugs"]))
 
-    def __str__(self) -> str:
-        parts = [f"ESC-10 fold {fold}" for fold in (self.fold, self.validation_fold) if fold]
+    def named(self, data_set: str) -> str:
+        """Return what is left out, as text; `data_set` stands before the word fold."""
+        parts = [f"{data_set}fold {fold}" for fold in (self.fold, self.validation_fold) if fold]
         return ", ".join([*parts, *(f"class {slug}" for slug in self.slugs)])
+
+    def __str__(self) -> str:
+        return self.named("ESC-10 ")
+
+
+@dataclass(frozen=True)
+class SoundClass:
+    """What a class is besides its clips.
+
+    Attributes
+    ----------
+    label : str
+        Its name for people.
+    transient : bool
+        Whether its sound must be known from its first fraction of a second.
+    instant : bool
+        Whether the daemon starts an event at the first hop over the threshold.
+    """
+
+    label: str
+    transient: bool
+    instant: bool
+
+
+ESC10_CLASSES: Mapping[str, SoundClass] = {
+    slug: SoundClass(label, slug in TRANSIENT, slug in INSTANT) for slug, label in LABELS.items()
+}
+
+
+def classes_of(config: dict[str, Any]) -> Mapping[str, SoundClass]:
+    """Return the classes of the run of a config.json."""
+    if "classes" not in config:
+        return ESC10_CLASSES
+    return {slug: SoundClass(**facts) for slug, facts in config["classes"].items()}
 
 
 @dataclass(frozen=True)
@@ -57,11 +93,17 @@ class Material:
         The network's outputs in order, the last is the background.
     held_out : HeldOut
         What is not learnt from.
+    classes : mapping
+        Slug -> what the class is.
+    origin : dict
+        Of sounds of one's own, what `model_tools.training.own` needs to read them again.
     """
 
     clips: Sequence[Clip]
     outputs: tuple[str, ...]
     held_out: HeldOut
+    classes: Mapping[str, SoundClass] = field(default_factory=lambda: ESC10_CLASSES)
+    origin: dict[str, Any] = field(default_factory=dict)
 
     def label(self, clip: Clip) -> int | None:
         """Return the output that a clip teaches, None if it is not to be seen."""
@@ -70,6 +112,14 @@ class Material:
         if clip.slug not in self.outputs or clip.fold in (self.held_out.fold, self.held_out.validation_fold):
             return None
         return self.outputs.index(clip.slug)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a run's config.json says of outputs and data; of classes if they are a user's own."""
+        facts: dict[str, Any] = {"outputs": list(self.outputs), "held_out": asdict(self.held_out)}
+        if not self.origin:
+            return facts
+        classes = {slug: asdict(kind) for slug, kind in self.classes.items()}
+        return facts | {"classes": classes, "data": self.origin}
 
     @property
     def seen(self) -> list[Clip]:

@@ -32,6 +32,9 @@ class TrainRecipe:
         Of the softmax in which teachers and network are compared.
     frozen : bool
         Whether only the last layer learns.
+    fixed_statistics : bool
+        Whether the batch normalisation keeps the statistics that it starts with: for few clips, and
+        for weights in which it has been folded.
     seed : int
         Of weights and crops.
     width : float
@@ -50,6 +53,7 @@ class TrainRecipe:
     distillation_share: float = 0.0
     temperature: float = 2.0
     frozen: bool = False
+    fixed_statistics: bool = False
     seed: int = 1
     width: float = 1.0
     bank: BankRecipe = field(default_factory=BankRecipe)

@@ -52,11 +52,10 @@ def begin(run: Path, material: Material, recipe: TrainRecipe, spec: FeatureSpec)
 
 def describe(material: Material, recipe: TrainRecipe, spec: FeatureSpec) -> dict[str, Any]:
     """Return what config.json says: recipe, data by name, features, versions of the tools."""
-    seen = sorted(f"{clip.collection}/{clip.path.name}" for clip in material.seen)
+    seen = sorted(f"{clip.collection}/{clip.path.name}{clip.sound}" for clip in material.seen)
     facts: dict[str, Any] = {
         "recipe": asdict(recipe),
-        "outputs": list(material.outputs),
-        "held_out": asdict(material.held_out),
+        **material.describe(),
         "clips": [clip.path.stem for clip in material.seen if clip.slug],
         "negatives": sum(1 for clip in material.seen if not clip.slug),
         "data_sha256": hashlib.sha256("\n".join(seen).encode()).hexdigest(),

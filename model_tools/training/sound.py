@@ -15,7 +15,10 @@ LOWEST_ACTIVE_DBFS = -90.0
 """Below this nothing is a sound."""
 
 TRANSIENT = frozenset({"dog", "crying_baby", "sneezing", "rooster"})
-"""Classes whose sound must be known from its first fraction of a second."""
+"""Classes of ESC-10 whose sound must be known from its first fraction of a second."""
+
+INSTANT = TRANSIENT | {"clock_tick"}
+"""Classes of ESC-10 that start an event at the first hop over the threshold; the others must be confirmed."""
 
 
 def frame_dbfs(samples: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.float64]:

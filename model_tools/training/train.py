@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from aed_daemon.errors import AedError
 from aed_daemon.spec import FeatureSpec
-from model_tools.architecture import YAMNET_256, Arrays
+from model_tools.architecture import YAMNET_256, Arrays, architecture_of
 from model_tools.training import bank, run_folder
 from model_tools.training.chunks import FeedSource, chunks
 from model_tools.training.material import Material
 from model_tools.training.recipe import TrainRecipe
-from model_tools.training.sound import TRANSIENT
 from model_tools.training.validation import validation_set
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def feed_source(material: Material, folder: Path, spec: FeatureSpec) -> FeedSour
     return FeedSource(
         folder,
         [material.label(clip) for clip in material.clips],
-        [clip.slug in TRANSIENT for clip in material.clips],
+        [bool(clip.slug) and material.classes[clip.slug].transient for clip in material.clips],
         [(clip.kind, clip.collection) for clip in material.clips],
         len(material.outputs),
         spec,
@@ -118,7 +117,7 @@ def train(
         raise AedError("there are no clips to learn from")
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     outputs = len(material.outputs)
-    architecture = YAMNET_256.widened(recipe.width)
+    architecture = architecture_of(start) if start is not None else YAMNET_256.widened(recipe.width)
     learner = networks.build(outputs, architecture, seed=recipe.seed)
     if start is not None:
         networks.load_arrays(learner, start, head=head)
@@ -225,7 +224,7 @@ def _step(
     from torch.nn import functional
 
     learner.train()
-    if recipe.frozen:
+    if recipe.frozen or recipe.fixed_statistics:
         learner.body.eval()
     for group in optimizer.param_groups:
         group["lr"] = rate

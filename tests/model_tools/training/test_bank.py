@@ -91,3 +91,16 @@ def test_a_disk_that_cannot_be_written_is_told(clips: list[Clip], tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(AedError, match=r"cannot write the spectrograms.*make room, or give --cache"):
         bank.make(clips, RECIPE, SPEC, tmp_path / "file")
+
+
+def test_variants_of_a_long_clip_show_stretches_with_its_sound() -> None:
+    rng = np.random.default_rng(0)
+    rate = SPEC.sample_rate_hz
+    samples = rng.normal(0.0, 1e-4, 120 * rate).astype(np.float32)
+    samples[70 * rate : 71 * rate] += 0.5 * np.sin(np.arange(rate) * 0.3).astype(np.float32)
+    shown = [bank.stretch_of(rng, samples, SPEC) for _ in range(20)]
+    assert {len(stretch) for stretch in shown} == {30 * rate}
+    assert all(np.abs(stretch).max() > 0.4 for stretch in shown)
+    assert len({int(np.abs(stretch).argmax()) for stretch in shown}) > 10
+    short = samples[: 30 * rate]
+    assert bank.stretch_of(rng, short, SPEC) is short
