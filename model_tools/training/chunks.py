@@ -62,17 +62,17 @@ def _start(source: FeedSource, recipe: FeedRecipe) -> None:
     _feed = source.feed(recipe)
 
 
-def _make(number: int, size: int, recipe: FeedRecipe) -> Chunk:
+def _make(number: int, size: int) -> Chunk:
     if _feed is None:
         raise RuntimeError("the process was not started by chunks()")
-    _feed.recipe = recipe
     return _feed.chunk(number, size)
 
 
 def chunks(
     source: FeedSource,
-    recipes: Sequence[FeedRecipe],
+    recipe: FeedRecipe,
     *,
+    count: int,
     first: int,
     size: int,
     seed: int,
@@ -82,26 +82,26 @@ def chunks(
 
     Parameters
     ----------
-    recipes : sequence of FeedRecipe
-        How each chunk of the run is made.
-    first : int
-        Number of the first chunk that is wanted, counted from 1.
+    recipe : FeedRecipe
+        How they are made.
+    count, first : int
+        Chunks of the whole run, and the first that is wanted, counted from 1.
     seed : int
-        Of the crops, in place of the recipes' own.
+        Of the crops, in place of the recipe's own.
 
     Raises
     ------
     AedError
         If such a process dies.
     """
-    seeded = [replace(recipe, seed=seed) for recipe in recipes]
-    if first > len(seeded):
+    if first > count:
         return
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (source, seeded[0])) as pool:
+    settings = (source, replace(recipe, seed=seed))
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, settings) as pool:
         waiting: deque[Future[Chunk]] = deque()
         try:
-            for number in range(first, len(seeded) + 1):
-                waiting.append(pool.submit(_make, number, size, seeded[number - 1]))
+            for number in range(first, count + 1):
+                waiting.append(pool.submit(_make, number, size))
                 if len(waiting) > 2 * processes + 6:
                     yield waiting.popleft().result()
             while waiting:

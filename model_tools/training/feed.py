@@ -129,7 +129,7 @@ class Feed:
         spec: FeatureSpec,
         recipe: FeedRecipe,
     ) -> None:
-        self._bank, self._spec, self.recipe, self._outputs = bank, spec, recipe, outputs
+        self._bank, self._spec, self._recipe, self._outputs = bank, spec, recipe, outputs
         self._patch = spec.patch_frames
         self._by_label: dict[int, list[dict[int, list[Cutter]]]] = {}
         warped: list[int] = []
@@ -173,10 +173,10 @@ class Feed:
         ndarray, float32 (size, outputs)
             Their labels.
         """
-        rng = np.random.default_rng([self.recipe.seed, number])
+        rng = np.random.default_rng([self._recipe.seed, number])
         crops, labels = _Crops(), np.zeros((size, self._outputs), np.float32)
         for i in range(size):
-            if rng.random() < self.recipe.background_share or not self._classes:
+            if rng.random() < self._recipe.background_share or not self._classes:
                 self._background(rng, crops)
                 labels[i, -1] = 1.0
             else:
@@ -184,7 +184,7 @@ class Feed:
         return self._render(rng, crops), labels
 
     def _render(self, rng: np.random.Generator, crops: _Crops) -> NDArray[np.float32]:
-        recipe, spec, size = self.recipe, self._spec, len(crops.windows)
+        recipe, spec, size = self._recipe, self._spec, len(crops.windows)
         magnitude = gather(self._bank, crops.windows, self._patch, FLOOR)
         magnitude *= _gain(crops.gains_db)
         pairs = [(i, other) for i, other in enumerate(crops.others) if other is not None]
@@ -213,20 +213,20 @@ class Feed:
         which = rng.integers(0, len(self._noise), size)
         start = rng.integers(0, self._noise.shape[1] - self._patch + 1, size)
         noise = self._noise[which[:, None], start[:, None] + np.arange(self._patch)]
-        heard = (rng.random(size) < self.recipe.noise_share).astype(np.float32)
+        heard = (rng.random(size) < self._recipe.noise_share).astype(np.float32)
         return np.asarray(noise * (_gain(levels_dbfs) * heard[:, None, None]))
 
     def _cut(self, rng: np.random.Generator, label: int) -> tuple[Cutter, Window | None]:
         clips = self._by_label[label]
         variants = clips[rng.integers(len(clips))]
-        kind = CHANNELLED if rng.random() < self.recipe.channelled_share else CLEAN
+        kind = CHANNELLED if rng.random() < self._recipe.channelled_share else CLEAN
         choices = variants[kind] or variants[CLEAN if kind == CHANNELLED else CHANNELLED]
         part = choices[rng.integers(len(choices))]
         return part, part.cut(rng)
 
     def _target(self, rng: np.random.Generator, crops: _Crops, target: NDArray[np.float32]) -> None:
         """Append a crop of a class and write its label."""
-        recipe = self.recipe
+        recipe = self._recipe
         label = self._classes[rng.integers(len(self._classes))]
         part, window = self._cut(rng, label)
         level = levels(self._bank, window, self._patch) if window else np.full(1, -120.0, np.float32)
@@ -276,7 +276,7 @@ class Feed:
 
     def _any_background(self, rng: np.random.Generator) -> tuple[Window, bool]:
         """Return a crop of no class, and whether it was synthesised, at its own level."""
-        recipe, dice = self.recipe, rng.random()
+        recipe, dice = self._recipe, rng.random()
         if dice < recipe.real_share and self._real.size:
             at = min(int(np.searchsorted(self._real_ends, rng.random())), len(self._real) - 1)
             choices, made = self._real[at : at + 1], False

@@ -23,9 +23,6 @@ class TrainRecipe:
         Keeps the logits in a range that eight bits resolve.
     averaging : float
         Decay per step of the running average of the weights; the average is what a run leaves.
-    closing_share : float
-        Last part of the run in which crops are made by `closing`: mixtures of two classes teach a
-        network to be unsure, and the world seldom mixes them, so it ends on sounds mostly alone.
     distillation_share : float
         Weight of the teachers' opinion in the loss, the labels having the rest.
     temperature : float
@@ -49,7 +46,6 @@ class TrainRecipe:
     warmup_epochs: int = 3
     label_smoothing: float = 0.04
     averaging: float = 0.998
-    closing_share: float = 0.2
     distillation_share: float = 0.0
     temperature: float = 2.0
     frozen: bool = False
@@ -58,11 +54,6 @@ class TrainRecipe:
     width: float = 1.0
     bank: BankRecipe = field(default_factory=BankRecipe)
     feed: FeedRecipe = field(default_factory=FeedRecipe)
-    closing: FeedRecipe = field(
-        default_factory=lambda: FeedRecipe(
-            mixed_share=0.08, accompanied_share=0.2, equaliser_db=6.0, low_pass_share=0.1, high_pass_share=0.1
-        )
-    )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -76,10 +67,6 @@ class TrainRecipe:
             return self.learning_rate * (step + 1) / warmup
         return self.learning_rate * 0.5 * (1.0 + cos(pi * (step - warmup) / max(1, total - warmup)))
 
-    def feed_at(self, epoch: int) -> FeedRecipe:
-        """Return how the crops of epoch `epoch`, counted from 1, are made."""
-        return self.closing if epoch > round(self.epochs * (1.0 - self.closing_share)) else self.feed
-
 
 SCRATCH = TrainRecipe()
 """From random weights, without a teacher."""
@@ -87,5 +74,5 @@ SCRATCH = TrainRecipe()
 PRETRAINED = TrainRecipe(epochs=60, learning_rate=1e-3)
 """From the pretrained backbone."""
 
-DISTILLED = TrainRecipe(distillation_share=0.5)
+DISTILLED = TrainRecipe(distillation_share=0.7)
 """From random weights, with teachers that saw the same clips."""

@@ -135,12 +135,10 @@ def train(
 
     per_epoch = recipe.steps_per_epoch
     per_chunk = next(n for n in (4, 3, 2, 1) if per_epoch % n == 0)
-    recipes = [
-        recipe.feed_at(epoch) for epoch in range(1, recipe.epochs + 1) for _ in range(per_epoch // per_chunk)
-    ]
     feed = chunks(
         source,
-        recipes,
+        recipe.feed,
+        count=recipe.epochs * per_epoch // per_chunk,
         first=done * per_epoch // per_chunk + 1,
         size=per_chunk * recipe.batch,
         seed=recipe.seed,

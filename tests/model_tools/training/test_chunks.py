@@ -15,7 +15,7 @@ from model_tools.training.chunks import FeedSource, chunks
 from model_tools.training.feed import FeedRecipe
 from tests.model_tools.training.banks import RATE, bark
 
-FIRST, SECOND = FeedRecipe(), FeedRecipe(mixed_share=0.0)
+RECIPE = FeedRecipe()
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +29,18 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> FeedSource:
 
 @pytest.mark.parametrize("first", [1, 3])
 def test_chunks_of_other_processes_are_the_same_and_in_order(source: FeedSource, first: int) -> None:
-    recipes = [FIRST, FIRST, SECOND, SECOND]
-    made = list(chunks(source, recipes, first=first, size=8, seed=5, processes=2))
+    made = list(chunks(source, RECIPE, count=4, first=first, size=8, seed=5, processes=2))
     assert len(made) == 5 - first
     for number, (patches, labels) in enumerate(made, start=first):
-        expected = source.feed(replace(recipes[number - 1], seed=5)).chunk(number, 8)
+        expected = source.feed(replace(RECIPE, seed=5)).chunk(number, 8)
         np.testing.assert_array_equal(patches, expected[0])
         np.testing.assert_array_equal(labels, expected[1])
 
 
 def test_after_the_last_there_is_none(source: FeedSource) -> None:
-    assert list(chunks(source, [FIRST], first=2, size=8, seed=5)) == []
+    assert list(chunks(source, RECIPE, count=1, first=2, size=8, seed=5)) == []
 
 
 def test_a_process_that_dies_is_told(source: FeedSource, tmp_path: Path) -> None:
     with pytest.raises(AedError, match="the process that makes the crops has died"):
-        list(chunks(replace(source, bank=tmp_path), [FIRST], first=1, size=1, seed=1))
+        list(chunks(replace(source, bank=tmp_path), RECIPE, count=1, first=1, size=1, seed=1))

@@ -27,7 +27,7 @@ def test_values_gradients_and_statistics_are_pytorchs(shape: tuple[int, ...]) ->
     mean, variance = torch.zeros(shape[1]), torch.ones(shape[1])
     assert fused.usable(x)
     y = fused.normalise_relu(x, mean, variance, beta, MOMENTUM, EPSILON)
-    y.backward(gradient)
+    y.backward(gradient)  # type: ignore[no-untyped-call]
 
     other_x, other_beta = x.detach().float().requires_grad_(), beta.detach().clone().requires_grad_()
     other_mean, other_variance = torch.zeros(shape[1]), torch.ones(shape[1])
@@ -35,7 +35,7 @@ def test_values_gradients_and_statistics_are_pytorchs(shape: tuple[int, ...]) ->
         other_x, other_mean, other_variance, None, other_beta, True, MOMENTUM, EPSILON
     )
     expected = functional.relu(normal)
-    expected.backward(gradient.float())
+    expected.backward(gradient.float())  # type: ignore[no-untyped-call]
 
     torch.testing.assert_close(y.float(), expected, rtol=1e-2, atol=1e-2)
     torch.testing.assert_close(mean, other_mean, rtol=1e-4, atol=1e-5)
@@ -51,3 +51,23 @@ def test_values_gradients_and_statistics_are_pytorchs(shape: tuple[int, ...]) ->
 def test_what_it_cannot_take_is_left_to_pytorch() -> None:
     assert not fused.usable(torch.zeros(1, 8, 4, 4))
     assert not fused.usable(torch.zeros(2, 8, 4, 4, dtype=torch.bfloat16))
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 6, 8), (2, 24, 7, 5)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_convolutions_are_pytorchs(shape: tuple[int, ...], stride: int) -> None:
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(shape, generator=generator).bfloat16().contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    weight = torch.randn((shape[1], 1, 3, 3), generator=generator).requires_grad_()
+    y = fused.depthwise(x, weight, stride)
+    other_x, other = x.detach().float().requires_grad_(), weight.detach().clone().requires_grad_()
+    expected = functional.conv2d(other_x, other, stride=stride, padding=1, groups=shape[1])
+    gradient = torch.randn(expected.shape, generator=generator).bfloat16()
+    y.backward(gradient)  # type: ignore[no-untyped-call]
+    expected.backward(gradient.float())  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(y.float(), expected, rtol=1e-2, atol=2e-2)
+    assert x.grad is not None
+    assert other_x.grad is not None
+    torch.testing.assert_close(x.grad.float(), other_x.grad, rtol=1e-2, atol=2e-2)
+    torch.testing.assert_close(weight.grad, other.grad, rtol=1e-4, atol=1e-3)

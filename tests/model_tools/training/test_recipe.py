@@ -14,8 +14,3 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
     assert max(rates) == rates[3] == recipe.learning_rate
     assert rates[3:] == sorted(rates[3:], reverse=True)
     assert recipe.learning_rate_at(20) == pytest.approx(0.0, abs=1e-12)
-
-
-def test_the_last_part_of_a_run_is_fed_otherwise() -> None:
-    recipe = replace(TrainRecipe(), epochs=10, closing_share=0.2)
-    assert [recipe.feed_at(epoch) is recipe.closing for epoch in (1, 8, 9, 10)] == [False, False, True, True]

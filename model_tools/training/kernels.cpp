@@ -1,14 +1,12 @@
-// Batch normalisation without scale, and the ReLU behind it, in one pass each way.
-//
-// Tensors are bfloat16, channels last: `rows` pixels of `channels` values. PyTorch 2.13 makes seven
-// passes over memory of what takes two forward and two back; on two cores that is half of a training step.
+// What PyTorch 2.13 computes slowly on a CPU, on bfloat16 tensors with the channels last:
+// batch normalisation without scale and the ReLU behind it, which it makes seven passes over memory of
+// where two forward and two back will do, and strided depthwise convolutions.
 
 #include <ATen/Parallel.h>
 #include <torch/extension.h>
 
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 namespace {
@@ -159,7 +157,123 @@ std::vector<at::Tensor> backward(const at::Tensor& gradient, const at::Tensor& x
     return {dx, beta};
 }
 
+// A 3x3 depthwise convolution with a border of one zero. The kernel is float, (3, 3, channels).
+
+namespace {
+
+struct Shape {
+    int64_t images, rows, columns, channels, out_rows, out_columns, stride;
+};
+
+Shape shape_of(const at::Tensor& x, int64_t stride) {
+    const int64_t rows = x.size(2), columns = x.size(3);
+    return {x.size(0), rows, columns, x.size(1), (rows - 1) / stride + 1, (columns - 1) / stride + 1, stride};
+}
+
+// Calls tap(output pixel, input pixel, place in the kernel) for all taps of one row of outputs.
+template <typename Tap>
+void row_taps(const Shape& s, int64_t image, int64_t out_row, const Tap& tap) {
+    for (int64_t out_column = 0; out_column < s.out_columns; ++out_column) {
+        const int64_t out = (image * s.out_rows + out_row) * s.out_columns + out_column;
+        for (int64_t i = 0; i < 3; ++i) {
+            const int64_t row = out_row * s.stride + i - 1;
+            if (row < 0 || row >= s.rows) continue;
+            for (int64_t j = 0; j < 3; ++j) {
+                const int64_t column = out_column * s.stride + j - 1;
+                if (column < 0 || column >= s.columns) continue;
+                tap(out, (image * s.rows + row) * s.columns + column, i * 3 + j);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+at::Tensor depthwise_forward(const at::Tensor& x, const at::Tensor& kernel, int64_t stride) {
+    check(x);
+    const Shape s = shape_of(x, stride);
+    at::Tensor y = at::empty({s.images, s.channels, s.out_rows, s.out_columns}, x.options(),
+                             at::MemoryFormat::ChannelsLast);
+    const uint16_t* in = values(x);
+    const float* w = kernel.data_ptr<float>();
+    uint16_t* out = reinterpret_cast<uint16_t*>(y.data_ptr());
+    const int64_t n = s.channels;
+    at::parallel_for(0, s.images * s.out_rows, 4, [&](int64_t begin, int64_t end) {
+        std::vector<float> sums(n);
+        float* __restrict sum = sums.data();
+        for (int64_t line = begin; line < end; ++line) {
+            int64_t current = -1;
+            const auto store = [&]() {
+                if (current < 0) return;
+                uint16_t* __restrict q = out + current * n;
+#pragma omp simd
+                for (int64_t c = 0; c < n; ++c) q[c] = narrow(sum[c]);
+            };
+            row_taps(s, line / s.out_rows, line % s.out_rows, [&](int64_t to, int64_t from, int64_t place) {
+                if (to != current) {
+                    store();
+                    std::fill(sums.begin(), sums.end(), 0.0f);
+                    current = to;
+                }
+                const uint16_t* __restrict p = in + from * n;
+                const float* __restrict k = w + place * n;
+#pragma omp simd
+                for (int64_t c = 0; c < n; ++c) sum[c] += widen(p[c]) * k[c];
+            });
+            store();
+        }
+    });
+    return y;
+}
+
+// The gradients with respect to x and to the kernel.
+std::vector<at::Tensor> depthwise_backward(const at::Tensor& gradient, const at::Tensor& x,
+                                           const at::Tensor& kernel, int64_t stride) {
+    check(gradient), check(x);
+    const Shape s = shape_of(x, stride);
+    const uint16_t *in = values(x), *dy = values(gradient);
+    const float* w = kernel.data_ptr<float>();
+    const int64_t n = s.channels, image_values = s.rows * s.columns * n;
+    at::Tensor dx = at::empty_like(x);
+    uint16_t* out = reinterpret_cast<uint16_t*>(dx.data_ptr());
+    const int threads = at::get_num_threads();
+    const int64_t share = (s.images + threads - 1) / threads;
+    at::Tensor parts = at::zeros({threads, 9, n}, kernel.options());
+    at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+        std::vector<float> sums(image_values);
+        for (int64_t thread = begin; thread < end; ++thread) {
+            float* part = parts.data_ptr<float>() + thread * 9 * n;
+            const int64_t last = std::min(s.images, (thread + 1) * share);
+            for (int64_t image = thread * share; image < last; ++image) {
+                std::fill(sums.begin(), sums.end(), 0.0f);
+                const int64_t first = image * s.rows * s.columns;
+                for (int64_t out_row = 0; out_row < s.out_rows; ++out_row) {
+                    row_taps(s, image, out_row, [&](int64_t to, int64_t from, int64_t place) {
+                        const uint16_t *__restrict g = dy + to * n, *__restrict p = in + from * n;
+                        const float* __restrict k = w + place * n;
+                        float* __restrict sum = sums.data() + (from - first) * n;
+                        float* __restrict total = part + place * n;
+#pragma omp simd
+                        for (int64_t c = 0; c < n; ++c) {
+                            const float v = widen(g[c]);
+                            sum[c] += v * k[c];
+                            total[c] += v * widen(p[c]);
+                        }
+                    });
+                }
+                uint16_t* __restrict q = out + image * image_values;
+                const float* __restrict sum = sums.data();
+#pragma omp simd
+                for (int64_t i = 0; i < image_values; ++i) q[i] = narrow(sum[i]);
+            }
+        }
+    });
+    return {dx, parts.sum(0).view({3, 3, n})};
+}
+
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
     module.def("forward", &forward);
     module.def("backward", &backward);
+    module.def("depthwise_forward", &depthwise_forward);
+    module.def("depthwise_backward", &depthwise_backward);
 }
