@@ -63,7 +63,7 @@ TRAINING = (
         ("desc", "math", "alphabets", "hanukkah", "aquatic", "naturalforces"),
     ),
     Source("alsa-utils", "training", "speech"),
-    Source("qabcs-data", "training", "effects", ("*/noises/*",)),
+    Source("qabcs-data", "training", "effects", ("*/noises/*",), ("doll", "gamekeeper")),
     Source("qabcs-data", "training", "speech", ("*/words/*", "*/alpha/*")),
     Source("wesnoth-1.16-data", "training", "ambience", ("*/ambient/*",), ("morning",), _GPL2_LATER),
     Source("wesnoth-1.16-data", "training", "effects", without=("ambient",), licence=_GPL2_LATER),
@@ -73,7 +73,10 @@ TRAINING = (
         "training",
         "effects",
         ("*/sounds/*",),
-        ("residential", "parkland", "shanty", "commune", "green", "wasteland", "track", "wind"),
+        (
+            *("residential", "parkland", "shanty", "commune", "green", "wasteland", "track", "wind"),
+            *("health", "university"),
+        ),
     ),
     Source("scorched3d-data", "training", "music", ("*/music/*",)),
     Source(
@@ -89,8 +92,7 @@ TRAINING = (
     Source("endless-sky-data", "training", "effects"),
     Source("brainparty-data", "training", "music", ("*/electricity*",)),
     Source("brainparty-data", "training", "effects"),
-    Source("caveexpress-data", "training", "effects", without=("music",)),
-    Source("atanks-data", "training", "effects"),
+    Source("caveexpress-data", "training", "effects", without=("music", "cave1.ogg", "cave2.ogg")),
     Source("bzflag-data", "training", "effects"),
     Source("simutrans-pak64", "training", "effects", without=("cutting", "forest", "tropic")),
     Source("heroes-sound-effects", "training", "effects"),
@@ -106,6 +108,7 @@ TRAINING = (
     Source("sound-icons", "training", "effects"),
     Source("oxygen-sounds", "training", "effects"),
     Source("deepin-sound-theme", "training", "effects"),
+    Source("lomiri-sounds", "training", "music", ("*/ringtones/*",)),
     Source("lomiri-sounds", "training", "effects"),
 )
 

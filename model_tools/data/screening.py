@@ -42,7 +42,7 @@ WORDS: dict[str, str] = {
     "crackling_fire": (
         r"fire|fires|fire\w*|bonfire|campfire|wildfire|flame\w*|burn\w*|crackl\w*|camp|camps|torch(es)?|blaze"
         r"|embers?|inferno|molotov|napalm|hearth|fireplace|furnace|stove|smolder|fuse|fuze|ignit\w*|hell"
-        r"|smallfire|\w*fire|gunpowder"
+        r"|smallfire|\w*fire|gunpowder|fry|frying|sizzl\w*|lava|volcano"
     ),
 }
 """For each class the words that keep a file out, as regular expressions for a whole lower-case word."""
