@@ -6,8 +6,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 RUN_PACKAGES := libportaudio2 mosquitto python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd
+TRAIN_PACKAGES := g++ espeak-ng
 
-.PHONY: help install run test check format bench train train-folds evaluate docs install-service lock clean
+.PHONY: help install run test check format bench negatives model train-folds evaluate docs install-service lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -50,17 +51,16 @@ bench: $(VENV)/.dev ## measure speed, memory and latency; writes benchmarks/resu
 	@scripts/system-packages.sh $(TEST_PACKAGES)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-train: $(VENV)/.dev ## train and quantise the default model, fold 5 of ESC-10 left out (20 min on 2 cores)
-	$(BIN)/model-tools train --fold 5 --run runs/fold5
-	$(BIN)/model-tools train --fold 5 --from runs/fold5 --run runs/fold5-closed
-	$(BIN)/model-tools quantize runs/fold5-closed --out aed_daemon/models/yamnet256-esc10.tflite
+negatives: $(VENV)/.dev ## fetch Debian packages with sound of none of the classes, and synthesise speech
+	@scripts/system-packages.sh $(TRAIN_PACKAGES)
+	$(BIN)/model-tools fetch negatives
 
-train-folds: $(VENV)/.dev ## the same network with each other fold left out, for evaluation
-	set -e; for fold in 1 2 3 4; do \
-	    $(BIN)/model-tools train --fold $$fold --run runs/fold$$fold; \
-	    $(BIN)/model-tools train --fold $$fold --from runs/fold$$fold --run runs/fold$$fold-closed; \
-	    $(BIN)/model-tools quantize runs/fold$$fold-closed --out evaluation/folds/yamnet256-esc10-fold$$fold.tflite; \
-	done
+model: negatives ## make the default model: teacher, student, int8, calibration; a run that is cut off goes on
+	$(BIN)/model-tools protocol --only 'default/*'
+	$(BIN)/model-tools calibrate aed_daemon/models/yamnet256-esc10.tflite
+
+train-folds: negatives ## make the networks that every figure comes from: folds, seeds, rotations
+	$(BIN)/model-tools protocol $(ARGS)
 
 evaluate: $(VENV)/.dev ## clip accuracy of each network on the fold that it has not seen
 	set -e; for model in aed_daemon/models/*.tflite evaluation/folds/*.tflite; do \

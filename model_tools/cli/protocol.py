@@ -33,7 +33,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """
     from model_tools.protocol import jobs
 
-    chosen = [job for job in jobs() if fnmatch(job.name, arguments.only)]
+    named = [job for job in jobs() if fnmatch(job.name, arguments.only)]
+    needed = {teacher for job in named if not job.model.exists() for teacher in job.teachers}
+    chosen = [job for job in jobs() if job in named or job.name in needed]
     if not chosen:
         raise AedError("no network has such a name", where="--only", got=arguments.only)
     missing = [job for job in chosen if not job.model.exists()]
