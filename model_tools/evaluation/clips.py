@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import sqrt
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,10 +25,9 @@ from aed_daemon.level import LevelStream
 from aed_daemon.manifest import BACKGROUND, GateSpec, load_manifest
 from aed_daemon.spec import FeatureSpec
 from model_tools.data.esc10 import SLUGS
+from model_tools.evaluation.statistics import wilson
 
 if TYPE_CHECKING:
-    import keras
-
     from aed_daemon.inference import Classifier
 
 Engine = Literal["auto", "litert", "tflite"]
@@ -79,19 +77,6 @@ class ClipResult:
         }
 
 
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share.
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-    """
-    if n == 0:
-        return 0.0, 1.0
-    z, share = 1.959964, correct / n
-    centre = share + z * z / (2 * n)
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, (centre - half) / (1 + z * z / n)), min(1.0, (centre + half) / (1 + z * z / n))
-
-
 def clip_patches(samples: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.float32]:
     """Return the patches of a recording that pass the energy gate, float32 (k, patch_frames, n_mels), k >= 1.
 
@@ -110,22 +95,20 @@ def clip_patches(samples: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.
     return np.stack(kept or [patches[int(np.argmax(loudest))].rows])
 
 
-def float_scores(network: keras.Model) -> Scores:
-    """Return the scores of the network before quantisation."""
+def float_scores(run: Path, spec: FeatureSpec) -> Scores:
+    """Return the scores of a run's network before quantisation.
 
-    def scores(patches: NDArray[np.float32]) -> NDArray[np.float64]:
-        logits = np.asarray(network(patches[..., None], training=False), np.float64)
-        spread = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(spread / spread.sum(axis=1, keepdims=True))
+    Raises
+    ------
+    ModelError
+        If the run has left no weights, or ones for other features.
+    """
+    from model_tools.training.network import from_arrays
+    from model_tools.training.run_folder import read_weights
+    from model_tools.training.train import probabilities
 
-    return scores
-
-
-def network_probabilities(run: Path, patches: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.float64]:
-    """Return the probabilities that the network of a run folder gives to patches, float64 (n, outputs)."""
-    from model_tools.training.train import load_weights
-
-    return float_scores(load_weights(run, spec))(patches)
+    network = from_arrays(read_weights(run, spec)).eval()
+    return lambda patches: probabilities(network, patches)
 
 
 _classifier: Classifier | None = None

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.data.esc10 import SLUGS
-from model_tools.evaluation.clips import clip_patches, evaluate_clips, evaluate_negatives, wilson
+from model_tools.evaluation.clips import clip_patches, evaluate_clips, evaluate_negatives
 
 OUTPUTS = (*SLUGS, "background")
 
@@ -39,10 +39,3 @@ def test_the_class_is_the_largest_mean_and_background_is_told() -> None:
     assert result.confusion[5, 3] == 1
     assert result.as_dict()["clip_accuracy"] == pytest.approx(2 / 3, abs=1e-4)
     assert evaluate_negatives([noise(1.5, 0.1)], OUTPUTS, scores, SPEC)["above_0.7"] == 0
-
-
-def test_wilson_interval() -> None:
-    # Values of R's prop.test without continuity correction.
-    assert wilson(90, 100) == pytest.approx((0.8256, 0.9448), abs=1e-4)
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
