@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import cos, pi
 
 from model_tools.training.bank import BankRecipe
@@ -73,6 +73,24 @@ SCRATCH = TrainRecipe()
 
 PRETRAINED = TrainRecipe(epochs=60, learning_rate=1e-3)
 """From the pretrained backbone."""
+
+_FEW = FeedRecipe(background_share=0.4, warped_share=0.0, mixed_share=0.15)
+ADAPTED = TrainRecipe(
+    epochs=24,
+    crops_per_epoch=1_024,
+    learning_rate=1e-2,
+    weight_decay=1e-3,
+    warmup_epochs=1,
+    averaging=0.98,
+    frozen=True,
+    fixed_statistics=True,
+    bank=BankRecipe(clean=6, channelled=6, warped=0, synthetic=1_000),
+    feed=_FEW,
+)
+"""From a finished network to classes of one's own, few clips each: a new last layer, the rest as it is."""
+
+UNFROZEN = replace(ADAPTED, learning_rate=5e-4, weight_decay=0.05, averaging=0.995, frozen=False)
+"""The same, but every layer learns, at a low rate."""
 
 DISTILLED = TrainRecipe(distillation_share=0.7)
 """From random weights, with teachers that saw the same clips."""
