@@ -98,6 +98,15 @@ TRAINING = (
     Source("heroes-sound-effects", "training", "effects"),
     Source("hydrogen-data", "training", "effects", ("*/drumkits/*",)),
     Source("freeciv-data", "training", "effects", ("*/stdsounds/*",), ("woodbrk",)),
+    Source("etw-data", "training", "music", ("*/music/*", "*/intro/*")),
+    Source("etw-data", "training", "effects"),
+    Source("linphone-common", "training", "effects"),
+    Source("neverball-common", "training", "music", ("*/bgm/*",)),
+    Source("neverball-common", "training", "effects"),
+    Source("pinball-table-gnu-data", "training", "music", ("*/music*",)),
+    Source("pinball-table-gnu-data", "training", "effects", without=("gplv",)),
+    Source("powermanga-data", "training", "music", ("*/handheld_console/*",)),
+    Source("powermanga-data", "training", "effects"),
     Source("teeworlds-data", "training", "effects", without=("music",)),
     Source(
         "wordwarvi-sound", "training", "music", ("*-mix.*", "*-mono.*", "*monomix.*", "*music.*", "*destiny*")
@@ -127,6 +136,9 @@ CALIBRATION = (
     Source("btanks-data", "calibration", "music", ("*/tunes/*",), licence=_GPL2),
     Source("btanks-data", "calibration", "ambience", ("*/ambient/*",), ("country",), _GPL2),
     Source("btanks-data", "calibration", "effects", ("*/data/sounds/*",), ("ambient",), _GPL2),
+    Source("netpanzer-data", "calibration", "effects"),
+    Source("pinball-data", "calibration", "music", ("*.ogg",)),
+    Source("pinball-data", "calibration", "effects"),
     Source("gigalomania-data", "calibration", "music", ("*/music/*",)),
     Source("gigalomania-data", "calibration", "effects", ("*/sound/*",)),
 )
