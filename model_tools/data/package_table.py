@@ -41,7 +41,7 @@ class Source:
 
 _GPL2, _GPL2_LATER = "GPL-2.0-only", "GPL-2.0-or-later"
 _BY, _BY_SA = "CC-BY-3.0", "CC-BY-SA-3.0"
-_LOCALES = ("silence",)
+_SILENCE = ("silence",)
 
 TRAINING = (
     Source("hedgewars-data", "training", "music", ("*/Music/*",)),
@@ -49,10 +49,10 @@ TRAINING = (
     Source("hedgewars-data", "training", "effects", ("*/Data/Sounds/*",), ("voices", "steam", "sheep")),
     Source("colobot-common-sounds", "training", "music", ("*/music/*",)),
     Source("asterisk-moh-opsound-wav", "training", "music", licence=_BY_SA),
-    Source("asterisk-core-sounds-en-wav", "training", "speech", without=_LOCALES, licence=_BY_SA),
-    Source("asterisk-core-sounds-es-wav", "training", "speech", without=_LOCALES, licence=_BY_SA),
-    Source("asterisk-prompt-fr-armelle", "training", "speech", without=_LOCALES, licence="BSD-style"),
-    Source("asterisk-prompt-es-co", "training", "speech", without=_LOCALES, licence=_GPL2),
+    Source("asterisk-core-sounds-en-wav", "training", "speech", without=_SILENCE, licence=_BY_SA),
+    Source("asterisk-core-sounds-es-wav", "training", "speech", without=_SILENCE, licence=_BY_SA),
+    Source("asterisk-prompt-fr-armelle", "training", "speech", without=_SILENCE, licence="BSD-style"),
+    Source("asterisk-prompt-es-co", "training", "speech", without=_SILENCE, licence=_GPL2),
     Source("klettres-data", "training", "speech"),
     Source("tuxpaint-stamps-default", "training", "speech", ("*_desc_be.*", "*_desc_ca.*", "*_desc_el.*")),
     Source(
@@ -128,7 +128,7 @@ CALIBRATION = (
     Source("marsshooter-data", "calibration", "effects", ("*/toon/*", "*/interface/*")),
     Source("marsshooter-data", "calibration", "speech", ("*/announcer/*",)),
     Source("fillets-ng-data-cs", "calibration", "speech", licence=_GPL2),
-    Source("asterisk-core-sounds-it-wav", "calibration", "speech", without=_LOCALES, licence=_BY),
+    Source("asterisk-core-sounds-it-wav", "calibration", "speech", without=_SILENCE, licence=_BY),
     Source("kajongg", "calibration", "speech"),
     Source("openarena-data", "calibration", "effects"),
     Source("warmux-data", "calibration", "music", ("*/music/*",), licence=_GPL2_LATER),
@@ -148,8 +148,8 @@ TEST = (
     Source("planetblupi-music-ogg", "test", "music"),
     Source("ufoai-music", "test", "music"),
     Source("fillets-ng-data-nl", "test", "speech", licence=_GPL2),
-    Source("asterisk-core-sounds-fr-wav", "test", "speech", without=_LOCALES, licence=_BY_SA),
-    Source("asterisk-core-sounds-ru-wav", "test", "speech", without=_LOCALES, licence=_BY),
+    Source("asterisk-core-sounds-fr-wav", "test", "speech", without=_SILENCE, licence=_BY_SA),
+    Source("asterisk-core-sounds-ru-wav", "test", "speech", without=_SILENCE, licence=_BY),
     Source("ktuberling-data", "test", "speech"),
     Source("ufoai-sound", "test", "ambience", ("*/ambience/*",), ("night",)),
     Source("ufoai-sound", "test", "effects", without=("ambience",)),
