@@ -4,26 +4,53 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aed_daemon.errors import AedError
+from aed_daemon.errors import AedError, AudioError
 from model_tools.cli.common import add_data_options, data_folder, fold, positive, progress_bar
 
 if TYPE_CHECKING:
+    from model_tools.architecture import Arrays
+    from model_tools.training.material import Material
     from model_tools.training.recipe import TrainRecipe
     from model_tools.training.train import Epoch
+
+LAYOUTS = ("esc10", "esc50", "fsd50k", "csv", "folders")
+
+_ABOUT = """\
+Trains on ESC-10 and negatives; or, given --data with a folder per class or a CSV table (file,label
+[,source][,fold]), on sounds of your own: `model-tools train --data my_sounds --base default` keeps what
+the default model knows of sound and learns your classes from a few clips each. docs/own-sounds.md tells
+it from recording to Home Assistant.
+"""
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("train", help="train on ESC-10 and negatives")
+    parser = commands.add_parser(
+        "train", help="train on ESC-10, or on sounds of your own", description=_ABOUT
+    )
     add_data_options(parser)
-    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: runs/fold<K>)")
+    parser.add_argument(
+        "--layout", choices=("auto", *LAYOUTS), default="auto", help="of --data (default: auto)"
+    )
+    parser.add_argument(
+        "--classes", default="", metavar="A,B", help="use these classes of --data only (default: all)"
+    )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        metavar="DIR",
+        help="run folder (default: runs/fold<K>, or runs/ and --data's name)",
+    )
     held_out = parser.add_argument_group("what is not learnt from")
     held_out.add_argument(
-        "--fold", type=fold, default=5, help="fold left out, 1 to 5; 0 trains on all (default: 5)"
+        "--fold",
+        type=fold,
+        help="fold left out, 1 to 5; 0 trains on all (default: 5 of ESC-10, 0 of sounds of your own)",
     )
     held_out.add_argument(
         "--validation-fold", type=fold, default=0, help="fold looked at while training (default: none)"
@@ -31,8 +58,22 @@ def add(commands: Any) -> None:
     held_out.add_argument(
         "--leave-out", nargs="+", default=(), metavar="CLASS", help="classes left out, to be strangers"
     )
+    held_out.add_argument(
+        "--no-check",
+        action="store_true",
+        help="sounds of your own: train on all at once, without a run before that is checked on a quarter",
+    )
     start = parser.add_argument_group("what it starts from (default: random weights)")
-    start.add_argument("--weights", type=Path, metavar="FILE.h5", help="a pretrained Yamnet-256 backbone")
+    weights = start.add_mutually_exclusive_group()
+    weights.add_argument("--weights", type=Path, metavar="FILE.h5", help="a pretrained Yamnet-256 backbone")
+    weights.add_argument(
+        "--base",
+        metavar="WHAT",
+        help="default (the model in the package), MODEL.tflite or RUN; its last layer is new",
+    )
+    start.add_argument(
+        "--unfreeze", action="store_true", help="with --base: every layer learns, not only the last"
+    )
     start.add_argument("--frozen", action="store_true", help="with --weights: only the last layer learns")
     start.add_argument(
         "--teachers", type=Path, nargs="+", default=(), metavar="RUN", help="runs whose opinion is learnt too"
@@ -51,22 +92,82 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
     from aed_daemon.spec import YAMNET_256
-    from model_tools.backbone import read_backbone
     from model_tools.training.material import HeldOut, esc10_material
     from model_tools.training.run_folder import read_weights
-    from model_tools.training.train import train
 
     recipe = recipe_of(arguments)
-    held_out = HeldOut(arguments.fold, arguments.validation_fold, tuple(arguments.leave_out))
+    if is_own(arguments):
+        from model_tools.cli.own_sounds import train_own
+
+        return train_own(arguments, recipe)
+    fold = 5 if arguments.fold is None else arguments.fold
+    held_out = HeldOut(fold, arguments.validation_fold, tuple(arguments.leave_out))
     material = esc10_material(data_folder(arguments), arguments.cache, held_out)
-    folder = arguments.run or Path("runs") / f"fold{arguments.fold}"
+    folder = arguments.run or Path("runs") / f"fold{fold}"
     teachers = [read_weights(teacher, YAMNET_256) for teacher in arguments.teachers]
     for teacher in arguments.teachers:
         _refuse_other_material(teacher, held_out)
+    last = train_with_progress(
+        arguments, material, recipe, folder, start=start_of(arguments), teachers=teachers
+    )
+    return {"run": str(folder), **last}
+
+
+def is_own(arguments: argparse.Namespace) -> bool:
+    """Return whether --data holds other sounds than ESC-10.
+
+    Raises
+    ------
+    AedError
+        If it holds nothing that is known.
+    """
+    from model_tools.data.layouts import recognised
+
+    if arguments.data is None and arguments.layout == "auto":
+        return False
+    if arguments.data is None or not arguments.data.exists():
+        raise AudioError(
+            "no such data", where=str(arguments.data or "--data"), expected="a folder or a table"
+        )
+    return (recognised(arguments.data) if arguments.layout == "auto" else arguments.layout) != "esc10"
+
+
+def start_of(arguments: argparse.Namespace) -> Arrays | None:
+    """Return the weights to begin with, None for random ones."""
+    from aed_daemon.manifest import DEFAULT_MODEL
+    from aed_daemon.spec import YAMNET_256
+    from model_tools.backbone import read_backbone
+    from model_tools.tflite_weights import read_model
+    from model_tools.training.run_folder import read_weights
+
+    if arguments.weights:
+        return read_backbone(arguments.weights)
+    if not arguments.base:
+        return None
+    base = DEFAULT_MODEL if arguments.base == "default" else Path(arguments.base)
+    if base.suffix == ".tflite":
+        return read_model(base, YAMNET_256)
+    return read_weights(base, YAMNET_256)
+
+
+def train_with_progress(
+    arguments: argparse.Namespace,
+    material: Material,
+    recipe: TrainRecipe,
+    folder: Path,
+    *,
+    start: Arrays | None,
+    teachers: Sequence[Arrays] = (),
+    title: str = "train",
+) -> dict[str, Any]:
+    """Train behind a progress bar and return what is known after the last epoch."""
+    from aed_daemon.spec import YAMNET_256
+    from model_tools.training.train import train
+
     last: dict[str, Any] = {}
     with progress_bar() as progress:
         banking = progress.add_task("spectrograms", total=None, note="")
-        training = progress.add_task("train", total=recipe.epochs, note="")
+        training = progress.add_task(title, total=recipe.epochs, note="")
 
         def epoch_done(epoch: Epoch) -> None:
             last.update(epochs=epoch.number, loss=round(epoch.loss, 4), accuracy=round(epoch.accuracy, 4))
@@ -75,7 +176,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             note = f"loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.1%}{looked}"
             progress.update(training, completed=epoch.number, note=note)
             if not progress.console.is_terminal:
-                print(f"epoch {epoch.number}/{recipe.epochs}: {note}", file=sys.stderr, flush=True)
+                print(f"{title}: epoch {epoch.number}/{recipe.epochs}: {note}", file=sys.stderr, flush=True)
 
         train(
             material,
@@ -83,13 +184,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             YAMNET_256,
             folder,
             arguments.cache,
-            start=read_backbone(arguments.weights) if arguments.weights else None,
+            start=start,
             teachers=teachers,
             device=arguments.device,
             banked=lambda done, total: progress.update(banking, completed=done, total=total),
             epoch_done=epoch_done,
         )
-    return {"run": str(folder), **last}
+    return last
 
 
 def recipe_of(arguments: argparse.Namespace) -> TrainRecipe:
@@ -100,9 +201,11 @@ def recipe_of(arguments: argparse.Namespace) -> TrainRecipe:
     AedError
         If they contradict each other.
     """
-    from model_tools.training.recipe import DISTILLED, PRETRAINED, SCRATCH
+    from model_tools.training.recipe import ADAPTED, DISTILLED, PRETRAINED, SCRATCH, UNFROZEN
 
     base = PRETRAINED if arguments.weights else DISTILLED if arguments.teachers else SCRATCH
+    if arguments.base:
+        base = UNFROZEN if arguments.unfreeze else ADAPTED
     given = {
         "epochs": arguments.epochs,
         "crops_per_epoch": arguments.crops,
@@ -120,8 +223,12 @@ def recipe_of(arguments: argparse.Namespace) -> TrainRecipe:
             expected=f"a multiple of {recipe.batch}",
             got=str(recipe.crops_per_epoch),
         )
-    if recipe.frozen and not arguments.weights:
+    if recipe.frozen and not (arguments.weights or arguments.base):
         raise AedError("random weights cannot be frozen", where="--frozen", hint="Give --weights too.")
+    if arguments.unfreeze and not arguments.base:
+        raise AedError("nothing is frozen", where="--unfreeze", hint="Give --base too.")
+    if arguments.width and (arguments.base or arguments.weights):
+        raise AedError("the weights have the width that they have", where="--width", hint="Leave it out.")
     return recipe
 
 

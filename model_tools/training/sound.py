@@ -14,6 +14,9 @@ ACTIVE_RANGE_DB = 25.0
 LOWEST_ACTIVE_DBFS = -90.0
 """Below this nothing is a sound."""
 
+PAUSE_FRAMES = 12
+"""A sound goes on through pauses of so many hops."""
+
 TRANSIENT = frozenset({"dog", "crying_baby", "sneezing", "rooster"})
 """Classes of ESC-10 whose sound must be known from its first fraction of a second."""
 
@@ -28,8 +31,22 @@ def frame_dbfs(samples: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.fl
 
 def active(samples: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.bool_]:
     """Return which hops of a recording hold its sound, bool (frames,)."""
-    level = frame_dbfs(samples, spec)
+    return sounding(frame_dbfs(samples, spec))
+
+
+def sounding(level: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which hops of a recording hold its sound, by their level in dBFS."""
     return np.asarray(level >= max(float(level.max(initial=-120.0)) - ACTIVE_RANGE_DB, LOWEST_ACTIVE_DBFS))
+
+
+def longest_run(held: NDArray[np.bool_]) -> int:
+    """Return how many hops a sound goes on at most, pauses of up to 120 ms included."""
+    at = np.flatnonzero(held)
+    if not at.size:
+        return 0
+    ends = np.flatnonzero(np.diff(at) > PAUSE_FRAMES)
+    first, last = at[np.append(0, ends + 1)], at[np.append(ends, at.size - 1)]
+    return int((last - first).max()) + 1
 
 
 def stretch(samples: NDArray[np.float32], start: float, n: int, speed: float) -> NDArray[np.float32]:

@@ -133,7 +133,7 @@ def test_a_teacher_that_has_seen_the_fold_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["train", "--data", "/nowhere"], 4, "not an ESC-10 folder"),
+        (["train", "--data", "/nowhere"], 4, "no such data"),
         (["train", "--crops", "100", "--batch", "64"], 1, "a multiple of 64"),
         (["quantize", "/nowhere"], 3, "no training run here"),
         (["train", "--frozen"], 1, "random weights cannot be frozen"),
