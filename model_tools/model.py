@@ -61,14 +61,15 @@ def build(spec: FeatureSpec, weights: Arrays) -> keras.Model:
     return network
 
 
-def deployed(network: keras.Model) -> keras.Model:
+def deployed(network: keras.Model, activation: str = "softmax") -> keras.Model:
     """Return the network as it is deployed: (1, n_mels, patch_frames, 1) -> probabilities (1, outputs).
 
-    The first operator transposes from the layout "mels_frames" to time first, the last is the softmax.
+    The first operator transposes from the layout "mels_frames" to time first, the last is the
+    activation, "softmax" or "sigmoid".
     """
     import keras
 
     frames, mels = network.input_shape[1:3]
     patch = keras.layers.Input((mels, frames, 1), batch_size=1, name="patch_mels_frames")
     logits = network(keras.layers.Permute((2, 1, 3))(patch))
-    return keras.Model(patch, keras.layers.Softmax()(logits))
+    return keras.Model(patch, keras.layers.Activation(activation)(logits))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aed_daemon.spec import FeatureSpec
 from model_tools.architecture import Arrays
+from model_tools.training.activation import Activation
 
 _PATCHES = 96
 
@@ -52,7 +53,11 @@ class LayerError:
 
 
 def quantization_report(
-    model: bytes, weights: Arrays, patches: NDArray[np.float32], spec: FeatureSpec
+    model: bytes,
+    weights: Arrays,
+    patches: NDArray[np.float32],
+    spec: FeatureSpec,
+    activation: Activation = "softmax",
 ) -> list[LayerError]:
     """Return the error of every layer, in the order in which they run.
 
@@ -66,7 +71,7 @@ def quantization_report(
         Log-mel; of more than 96 every so many are taken.
     """
     chosen = patches[:: max(1, len(patches) // _PATCHES)][:_PATCHES]
-    layers, exact = _float_activations(weights, chosen, spec)
+    layers, exact = _float_activations(weights, chosen, spec, activation)
     found = []
     for name, real, (operator, scale, zero_point, integers) in zip(
         layers, exact, _int8_activations(model, chosen), strict=True
@@ -92,7 +97,7 @@ def quantization_report(
 
 
 def _float_activations(
-    weights: Arrays, patches: NDArray[np.float32], spec: FeatureSpec
+    weights: Arrays, patches: NDArray[np.float32], spec: FeatureSpec, activation: Activation
 ) -> tuple[list[str], list[NDArray[np.float64]]]:
     import keras
 
@@ -102,9 +107,13 @@ def _float_activations(
     names = [layer.name for layer in network.layers if layer.name.endswith("_relu")] + ["embedding", "logits"]
     probe = keras.Model(network.input, [network.get_layer(name).output for name in names])
     outputs = [np.asarray(output, np.float64) for output in probe(patches[..., None], training=False)]
-    logits = outputs[-1] - outputs[-1].max(axis=1, keepdims=True)
-    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return ["patch", *names, "softmax"], [patches[..., None].astype(np.float64), *outputs, softmax]
+    logits = outputs[-1]
+    if activation == "softmax":
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        found = powers / powers.sum(axis=1, keepdims=True)
+    else:
+        found = 1.0 / (1.0 + np.exp(-logits))
+    return ["patch", *names, activation], [patches[..., None].astype(np.float64), *outputs, found]
 
 
 def _int8_activations(

@@ -26,6 +26,7 @@ from aed_daemon.manifest import (
 from aed_daemon.spec import FeatureSpec
 from model_tools.architecture import Arrays
 from model_tools.data.licences import redistributable
+from model_tools.training.activation import Activation
 from model_tools.training.feed import FeedRecipe
 from model_tools.training.material import ESC10_CLASSES, HeldOut, Material, SoundClass
 from model_tools.training.run_folder import write_text
@@ -65,7 +66,9 @@ def representative_patches(
     return np.concatenate([silence, *(patches for patches, _ in chunks)])
 
 
-def convert(weights: Arrays, spec: FeatureSpec, patches: NDArray[np.float32]) -> bytes:
+def convert(
+    weights: Arrays, spec: FeatureSpec, patches: NDArray[np.float32], activation: Activation = "softmax"
+) -> bytes:
     """Return the int8 .tflite of a network: int8 in and out, weights per channel.
 
     Parameters
@@ -90,7 +93,7 @@ def convert(weights: Arrays, spec: FeatureSpec, patches: NDArray[np.float32]) ->
 
     with TemporaryDirectory() as folder:
         # Not from_keras_model: it prints the whole signature to standard output.
-        deployed(build(spec, weights)).export(folder, verbose=False)
+        deployed(build(spec, weights), activation).export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         return _converted(converter, samples)
 
@@ -188,6 +191,7 @@ def write_model(
     spec: FeatureSpec,
     origin: Provenance,
     metrics: dict[str, Any],
+    activation: Activation = "softmax",
     outputs: Sequence[str],
     classes: Mapping[str, SoundClass] = ESC10_CLASSES,
 ) -> ModelManifest:
@@ -222,7 +226,7 @@ def write_model(
         spec_id=spec.spec_id,
         input=InputSpec(**given, layout="mels_frames"),
         output=TensorSpec(**got),
-        activation="softmax",
+        activation=activation,
         labels=[label_of(slug, classes) for slug in outputs],
         metrics=metrics,
         provenance=origin,

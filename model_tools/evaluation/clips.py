@@ -103,12 +103,13 @@ def float_scores(run: Path, spec: FeatureSpec) -> Scores:
     ModelError
         If the run has left no weights, or ones for other features.
     """
+    from model_tools.training.activation import probabilities
     from model_tools.training.network import from_arrays
-    from model_tools.training.run_folder import read_weights
-    from model_tools.training.train import probabilities
+    from model_tools.training.run_folder import read_config, read_weights
 
     network = from_arrays(read_weights(run, spec)).eval()
-    return lambda patches: probabilities(network, patches)
+    activation = read_config(run)["recipe"]["activation"]
+    return lambda patches: probabilities(network, patches, activation)
 
 
 _classifier: Classifier | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from math import cos, pi
 
+from model_tools.training.activation import Activation
 from model_tools.training.bank import BankRecipe
 from model_tools.training.feed import FeedRecipe
 
@@ -27,6 +28,11 @@ class TrainRecipe:
         Weight of the teachers' opinion in the loss, the labels having the rest.
     temperature : float
         Of the softmax in which teachers and network are compared.
+    activation : str
+        "softmax", one of the classes or the background; or "sigmoid", each output by itself.
+    patience : int
+        With a validation fold, looks at it without a better clip accuracy after which the run ends
+        with the best weights; 0 for never. For clips of one's own, not for published figures.
     frozen : bool
         Whether only the last layer learns.
     fixed_statistics : bool
@@ -48,6 +54,8 @@ class TrainRecipe:
     averaging: float = 0.998
     distillation_share: float = 0.0
     temperature: float = 2.0
+    activation: Activation = "softmax"
+    patience: int = 0
     frozen: bool = False
     fixed_statistics: bool = False
     seed: int = 1

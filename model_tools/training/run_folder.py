@@ -9,6 +9,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "network.npz"
 _CONFIG, _HISTORY, _CHECKPOINT, _CURVES = "config.json", "history.csv", "checkpoint.pt", "curves.png"
+_BEST = "best.npz"
 
 
 def begin(run: Path, material: Material, recipe: TrainRecipe, spec: FeatureSpec) -> None:
@@ -109,6 +111,49 @@ def finish(run: Path, weights: Arrays, rows: Sequence[Epoch]) -> None:
     if rows:
         _draw(run / _CURVES, rows)
     (run / _CHECKPOINT).unlink(missing_ok=True)
+
+
+def keep_best(run: Path, weights: Arrays) -> None:
+    """Keep the best weights so far, for a run that may end early."""
+    temporary = run / "best.tmp.npz"
+    np.savez(temporary, **weights)
+    temporary.replace(run / _BEST)
+
+
+def read_best(run: Path) -> Arrays:
+    """Return the weights that `keep_best` kept last."""
+    with np.load(run / _BEST) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+class Board:
+    """Curves for TensorBoard, where it is installed.
+
+    Parameters
+    ----------
+    done : int
+        Epochs that an earlier part of the run has written.
+    """
+
+    def __init__(self, run: Path, done: int) -> None:
+        self._writer: Any = None
+        if find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
+
+    def add(self, epoch: Epoch, learning_rate: float) -> None:
+        """Write an epoch's figures."""
+        if self._writer is None:
+            return
+        figures = {"loss": epoch.loss, "accuracy": epoch.accuracy, "learning_rate": learning_rate}
+        for name, value in (figures | epoch.validation).items():
+            self._writer.add_scalar(name, value, epoch.number)
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            self._writer.close()
 
 
 def read_weights(run: Path, spec: FeatureSpec) -> Arrays:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aed_daemon.errors import AedError
 from aed_daemon.spec import FeatureSpec
 from model_tools.architecture import YAMNET_256, Arrays, architecture_of
 from model_tools.training import bank, run_folder
+from model_tools.training.activation import label_loss, probabilities, teacher_loss
 from model_tools.training.chunks import FeedSource, chunks
 from model_tools.training.material import Material
 from model_tools.training.recipe import TrainRecipe
@@ -132,6 +132,7 @@ def train(
     run_folder.begin(run, material, recipe, spec)
     done, elapsed, rows = state.resume(run)
     validation = validation_set(material, folder, spec)
+    board = run_folder.Board(run, done)
 
     per_epoch = recipe.steps_per_epoch
     per_chunk = next(n for n in (4, 3, 2, 1) if per_epoch % n == 0)
@@ -165,7 +166,9 @@ def train(
                 )
             looked: dict[str, float] = {}
             if validation and (number % validate_every == 0 or number == recipe.epochs):
-                looked = validation.measure(lambda patches: probabilities(average, patches))
+                looked = validation.measure(
+                    lambda patches: probabilities(average, patches, recipe.activation)
+                )
             epoch = Epoch(
                 number,
                 mean,
@@ -175,25 +178,30 @@ def train(
             )
             rows.append(epoch)
             run_folder.write_history(run, rows)
+            board.add(epoch, recipe.learning_rate_at(step - 1))
+            if recipe.patience and looked and _best(rows) is epoch:
+                run_folder.keep_best(run, networks.arrays(average))
             if number % _CHECKPOINT_EPOCHS == 0 and number < recipe.epochs:
                 state.save(run, number, epoch.elapsed_s, rows)
             epoch_done(epoch)
-    weights = networks.arrays(average)
+            if recipe.patience and _looks_since(rows) >= recipe.patience:
+                break
+    board.close()
+    weights = run_folder.read_best(run) if recipe.patience and validation else networks.arrays(average)
     run_folder.finish(run, weights, rows)
     return weights
 
 
-def probabilities(network: Yamnet, patches: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the probabilities, float64 (n, outputs), of patches, float32 (n, patch_frames, n_mels)."""
-    import torch
+def _best(rows: Sequence[Epoch]) -> Epoch | None:
+    """Return the first epoch of the best validation accuracy."""
+    looked = [row for row in rows if row.validation]
+    return max(looked, key=lambda row: row.validation["validation"]) if looked else None
 
-    where = next(network.parameters()).device
-    found = []
-    with torch.inference_mode():
-        for at in range(0, len(patches), 256):
-            logits = network(torch.from_numpy(patches[at : at + 256]).to(where))
-            found.append(torch.softmax(logits.double(), 1).cpu().numpy())
-    return np.concatenate(found)
+
+def _looks_since(rows: Sequence[Epoch]) -> int:
+    """Return how often the validation fold was looked at after the best time."""
+    best = _best(rows)
+    return sum(1 for row in rows if best and row.validation and row.number > best.number)
 
 
 def _optimizer(learner: Yamnet, recipe: TrainRecipe) -> Any:
@@ -219,7 +227,6 @@ def _step(
     rate: float,
 ) -> tuple[float, int]:
     import torch
-    from torch.nn import functional
 
     learner.train()
     if recipe.frozen or recipe.fixed_statistics:
@@ -228,15 +235,11 @@ def _step(
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=True)
     logits = learner(patches)
-    loss = functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    loss = label_loss(logits, labels, recipe.activation, recipe.label_smoothing)
     if masters:
-        with torch.inference_mode():
-            opinion = torch.stack(
-                [torch.softmax(master(patches) / recipe.temperature, 1) for master in masters]
-            ).mean(0)
-        taught = (
-            functional.cross_entropy(logits / recipe.temperature, opinion.clone()) * recipe.temperature**2
-        )
+        with torch.no_grad():
+            theirs = [master(patches) for master in masters]
+        taught = teacher_loss(logits, theirs, recipe.activation, recipe.temperature)
         loss = (1.0 - recipe.distillation_share) * loss + recipe.distillation_share * taught
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(learner.parameters(), 5.0)

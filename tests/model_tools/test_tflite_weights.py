@@ -24,8 +24,8 @@ from model_tools.architecture import BATCH_NORM_EPSILON, YAMNET_256
 from model_tools.evaluation.clips import Engine, clip_patches, int8_scores
 from model_tools.quantize import convert
 from model_tools.tflite_weights import read_model, weights_of
+from model_tools.training.activation import probabilities
 from model_tools.training.network import arrays, build, from_arrays
-from model_tools.training.train import probabilities
 
 SOUNDS = ("dog", "rooster", "crying_baby", "rain", "clock_tick", "helicopter", "siren", "speech")
 

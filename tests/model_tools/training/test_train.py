@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 from aed_daemon.errors import AedError, ModelError
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.architecture import Arrays
+from model_tools.training.activation import probabilities
 from model_tools.training.bank import BankRecipe
 from model_tools.training.material import HeldOut, Material, esc10_material
+from model_tools.training.network import from_arrays
 from model_tools.training.recipe import TrainRecipe
 from model_tools.training.run_folder import load_checkpoint, read_config, read_weights
 from model_tools.training.train import Epoch, train
@@ -131,6 +134,35 @@ def test_a_student_comes_nearer_to_its_teacher(
         losses.append([row.loss for row in rows])
     assert losses[1][1] < losses[1][0]
     assert losses[0] != losses[1]
+
+
+def test_outputs_can_be_independent(material: Material, cache: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, activation="sigmoid", epochs=3)
+    rows: list[Epoch] = []
+    weights = run(material, tmp_path, cache, recipe, epoch_done=rows.append)
+    assert rows[-1].loss < rows[0].loss
+    patches = np.zeros((2, SPEC.patch_frames, SPEC.n_mels), np.float32)
+    found = probabilities(from_arrays(weights).eval(), patches, "sigmoid")
+    assert not np.allclose(found.sum(axis=1), 1.0)
+    assert ((found > 0.0) & (found < 1.0)).all()
+
+
+def test_a_patient_run_ends_early_with_its_best_weights(
+    material: Material, cache: Path, tmp_path: Path
+) -> None:
+    rows: list[Epoch] = []
+    recipe = replace(RECIPE, epochs=7, patience=1, learning_rate=1e-9)
+    run(material, tmp_path, cache, recipe, validate_every=1, epoch_done=rows.append)
+    assert len(rows) < 7
+    best = max(range(len(rows)), key=lambda i: rows[i].validation["validation"])
+    assert best == len(rows) - 2
+
+
+def test_tensorboard_finds_the_curves(whole: Path) -> None:
+    if find_spec("tensorboard") is None:
+        pytest.skip("TensorBoard is not installed")
+    events = list((whole / "tensorboard").iterdir())
+    assert sum(path.stat().st_size for path in events) > 500
 
 
 def test_a_loss_that_is_no_number_ends_the_run(material: Material, cache: Path, tmp_path: Path) -> None:
