@@ -62,10 +62,8 @@ model: negatives ## make the default model: teacher, student, int8, calibration;
 train-folds: negatives ## make the networks that every figure comes from: folds, seeds, rotations
 	$(BIN)/model-tools protocol $(ARGS)
 
-evaluate: $(VENV)/.dev ## clip accuracy of each network on the fold that it has not seen
-	set -e; for model in aed_daemon/models/*.tflite evaluation/folds/*.tflite; do \
-	    $(BIN)/model-tools evaluate --model $$model; \
-	done
+evaluate: $(VENV)/.dev ## every figure from the model files; writes benchmarks/accuracy.json and .html (make negatives first)
+	$(BIN)/model-tools evaluate --all $(ARGS)
 
 docs: $(VENV)/.dev ## generate the reference pages
 	$(BIN)/python -m aed_daemon.config_reference docs/configuration.md

@@ -253,7 +253,7 @@ def false_alarms(bench: Bench, network: Network, hours: float) -> FalseAlarms:
     alarms = FalseAlarms()
     for number, heard in enumerate(bench.listeners.listen(network.path, streams), start=1):
         bench.tell(f"negatives: {number} of {len(streams)}")
-        alarms.add(heard)
+        alarms.add(heard, network.manifest)
     return alarms
 
 

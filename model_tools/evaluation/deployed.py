@@ -158,6 +158,8 @@ class FalseAlarms:
         Rain and sea heard in broad noise, by (kind, class); not among `starts`.
     where : list of str
         The first of them: class, score, recording and time.
+    scores : dict of bool to ndarray, int64 (256,)
+        Hops by the largest score of any class, in steps above score 0.
     """
 
     hours: dict[bool, float] = field(default_factory=lambda: {True: 0.0, False: 0.0})
@@ -167,10 +169,17 @@ class FalseAlarms:
     )
     weather: Counter[tuple[str, str]] = field(default_factory=Counter)
     where: list[str] = field(default_factory=list)
+    scores: dict[bool, NDArray[np.int64]] = field(
+        default_factory=lambda: {real: np.zeros(256, np.int64) for real in (True, False)}
+    )
 
-    def add(self, heard: Heard) -> None:
-        """Count a stream."""
+    def add(self, heard: Heard, manifest: ModelManifest) -> None:
+        """Count a stream that a network listened to."""
         stream = heard.stream
+        columns = [manifest.slugs.index(slug) for slug in classes_of(manifest)]
+        largest = heard.trace.scores[:, columns].max(axis=1, initial=-128).astype(np.int64)
+        above = np.clip(largest - manifest.output.zero_point, 0, 255)
+        self.scores[stream.real] += np.bincount(above, minlength=256)
         self.hours[stream.real] += heard.hours
         kind = (stream.real, stream.kind)
         self.kind_hours[kind] = self.kind_hours.get(kind, 0.0) + heard.hours

@@ -67,7 +67,7 @@ def read_network(path: Path) -> Network:
         If model and manifest are not right, or it has outputs that are not of ESC-10.
     """
     manifest = load_manifest(path)
-    folds = [int(digit) for digit in re.findall(r"\bfold (\d)\b", manifest.provenance.held_out)]
+    fold, validation_fold = folds_in(manifest.provenance.held_out)
     strangers = tuple(slug for slug in SLUGS if slug not in manifest.slugs)
     named = tuple(re.findall(r"\bclass (\w+)", manifest.provenance.held_out))
     if set(named) != set(strangers):
@@ -80,8 +80,13 @@ def read_network(path: Path) -> Network:
     parent = path.parent.name
     recipe: Any = manifest.metrics.get("recipe", {})
     family = str(recipe.get("family", parent if parent in FAMILIES else FAMILIES[0]))
-    fold, validation_fold, *_ = (*folds, 0, 0)
     return Network(path, manifest, family, fold, validation_fold, strangers, manifest.provenance.seed)
+
+
+def folds_in(held_out: str) -> tuple[int, int]:
+    """Return the fold left out for the test and the one for choices, 0 for none, from a manifest's words."""
+    first, second, *_ = (*(int(digit) for digit in re.findall(r"\bfold (\d)\b", held_out)), 0, 0)
+    return first, second
 
 
 def find_networks(places: Iterable[Path]) -> list[Network]:

@@ -21,7 +21,8 @@ from model_tools.evaluation.soundscape import Soundscape, Truth
 from model_tools.evaluation.trace import Found, Trace
 
 RATE = 16_000
-SECOND = Trace(np.zeros((0, 11), np.int8), np.zeros(0, np.int16), 3_600 * RATE, 24)
+MANIFEST = load_classifier().manifest
+HOUR = Trace(np.full((2, 11), -28, np.int8), np.zeros(0, np.int16), 3_600 * RATE, 24)
 
 
 def found(slug: str, onset_s: float, decided_s: float, offset_s: float = 0.0) -> Found:
@@ -66,10 +67,12 @@ def test_a_clip_is_heard_in_the_quiet_of_a_microphone() -> None:
 
 def test_false_alarms_are_counted_by_what_they_were_heard_in() -> None:
     alarms = FalseAlarms()
-    alarms.add(Heard(stream("speech", real=True, filler_s=1_800.0), SECOND, [found("dog", 102.0, 103.0)]))
-    alarms.add(Heard(stream("speech", real=False), SECOND, [found("dog", 5.0, 6.0)] * 2))
+    alarms.add(
+        Heard(stream("speech", real=True, filler_s=1_800.0), HOUR, [found("dog", 102.0, 103.0)]), MANIFEST
+    )
+    alarms.add(Heard(stream("speech", real=False), HOUR, [found("dog", 5.0, 6.0)] * 2), MANIFEST)
     noise = [found("rain", 5.0, 6.0), found("dog", 7.0, 8.0)]
-    alarms.add(Heard(stream("coloured_noise", real=False), SECOND, noise))
+    alarms.add(Heard(stream("coloured_noise", real=False), HOUR, noise), MANIFEST)
     figures = alarms.as_dict()
     assert figures["real"]["count"] == 1
     assert figures["real"]["hours"] == 0.5
@@ -80,6 +83,17 @@ def test_false_alarms_are_counted_by_what_they_were_heard_in() -> None:
     assert figures["weather_in_broad_noise"] == {"coloured_noise: rain": 1}
     assert (alarms.on("speech"), alarms.on("coloured_noise")) == (2, 2)
     assert figures["first"][0] == "dog 0.90: second 1.0 s"
+
+
+def test_the_scores_of_hops_are_counted() -> None:
+    alarms = FalseAlarms()
+    quiet = Trace(np.full((3, 11), -128, np.int8), np.zeros(0, np.int16), 1, 24)
+    quiet.scores[1, :-1] = 127
+    quiet.scores[2, -1] = 127  # the background does not count
+    alarms.add(Heard(stream("music", real=True), quiet, []), MANIFEST)
+    assert alarms.scores[True].sum() == 3
+    assert (alarms.scores[True][0], alarms.scores[True][255]) == (2, 1)
+    assert not alarms.scores[False].any()
 
 
 def test_nothing_heard_has_no_rate() -> None:
