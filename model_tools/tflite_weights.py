@@ -65,6 +65,8 @@ def weights_of(model: bytes, *, where: str = "model") -> dict[str, NDArray[np.fl
     try:
         graph = _Graph(model)
         names = graph.names
+        if names[-1:] == ["LOGISTIC"]:  # independent outputs: the weights are of the same kind
+            names = [*names[:-1], OPERATORS[-1]]
         if names != list(OPERATORS):
             raise _other_graph(where, _first_difference(names))
         found: dict[str, NDArray[np.float32]] = {}

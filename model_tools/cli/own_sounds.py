@@ -81,7 +81,8 @@ def tell(sounds: OwnSounds) -> None:
 
 
 def own_negatives(cache: Path) -> list[Clip]:
-    """Return recordings of no class to train against, as far as any were fetched."""
+    """Return recordings of no class to train against; speech from a formula where none was fetched."""
+    from model_tools.data.babble import babble_clips
     from model_tools.data.clip import data_dir
     from model_tools.data.negatives import negatives
     from model_tools.training.own import some_negatives
@@ -93,6 +94,7 @@ def own_negatives(cache: Path) -> list[Clip]:
             "will be taken for your classes; `model-tools fetch negatives` brings hours of it.",
             file=sys.stderr,
         )
+        found += babble_clips(cache)
     return found
 
 

@@ -24,7 +24,7 @@ from model_tools.architecture import BATCH_NORM_EPSILON, YAMNET_256
 from model_tools.evaluation.clips import Engine, clip_patches, int8_scores
 from model_tools.quantize import convert
 from model_tools.tflite_weights import read_model, weights_of
-from model_tools.training.activation import probabilities
+from model_tools.training.activation import Activation, probabilities
 from model_tools.training.network import arrays, build, from_arrays
 
 SOUNDS = ("dog", "rooster", "crying_baby", "rain", "clock_tick", "helicopter", "siren", "speech")
@@ -63,15 +63,17 @@ def random_network() -> dict[str, NDArray[np.float32]]:
     return weights
 
 
-def quantised() -> bytes:
+def quantised(activation: Activation) -> bytes:
     warnings.simplefilter("ignore")
     shape = (24, SPEC.patch_frames, SPEC.n_mels)
     patches = np.random.default_rng(0).normal(-2.0, 2.0, shape).astype(np.float32)
-    return convert(random_network(), SPEC, patches)
+    return convert(random_network(), SPEC, patches, activation)
 
 
-def test_a_network_survives_quantisation_and_reading(tensorflow: Executor) -> None:
-    before, after = random_network(), weights_of(tensorflow.submit(quantised).result())
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_network_survives_quantisation_and_reading(activation: Activation, tensorflow: Executor) -> None:
+    before = random_network()
+    after = weights_of(tensorflow.submit(quantised, activation).result())
     assert sorted(after) == sorted(before)
     for name in YAMNET_256.layers:
         spread = np.sqrt(before[f"{name}/variance"] + np.float32(BATCH_NORM_EPSILON))
