@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +61,16 @@ def _start(source: FeedSource, recipe: FeedRecipe) -> None:
     global _feed
     # Ctrl-C reaches every process of the terminal; the one that trains ends this one in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     _feed = source.feed(recipe)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that trains is killed: it waits for work that never comes."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make(number: int, size: int) -> Chunk:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -39,6 +42,36 @@ def test_chunks_of_other_processes_are_the_same_and_in_order(source: FeedSource,
 
 def test_after_the_last_there_is_none(source: FeedSource) -> None:
     assert list(chunks(source, RECIPE, count=1, first=2, size=8, seed=5)) == []
+
+
+_TRAINER = """
+import sys, time
+from pathlib import Path
+from aed_daemon.spec import YAMNET_256
+from model_tools.training.chunks import FeedSource, chunks
+from model_tools.training.feed import FeedRecipe
+
+if __name__ == "__main__":
+    source = FeedSource(Path(sys.argv[1]), [0], [True], [("", "set")], 2, YAMNET_256)
+    feed = chunks(source, FeedRecipe(), count=99, first=1, size=4, seed=1)
+    next(feed)
+    print("fed", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_when_the_trainer_is_killed_the_maker_of_crops_ends_too(source: FeedSource, tmp_path: Path) -> None:
+    script = tmp_path / "trainer.py"
+    script.write_text(_TRAINER)
+    command = [sys.executable, str(script), str(source.bank)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as trainer:
+        assert trainer.stdout is not None
+        assert trainer.stdout.readline() == b"fed\n"
+        children = psutil.Process(trainer.pid).children(recursive=True)
+        assert children
+        trainer.kill()
+        _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
 
 
 def test_a_process_that_dies_is_told(source: FeedSource, tmp_path: Path) -> None:
