@@ -98,7 +98,7 @@ def _responses(
     for k, (weight, width_hz) in enumerate(((1.0, 70.0), (0.5, 100.0), (0.25, 140.0))):
         vowels += weight / (1.0 + ((hz - resonances_hz[:, k : k + 1]) / width_hz) ** 2)
     fricative = 1.0 / (1.0 + ((hz - 5_000.0) / 1_500.0) ** 2)
-    return vowels * (1.0 - hiss[:, None]) + fricative * hiss[:, None]
+    return np.asarray(vowels * (1.0 - hiss[:, None]) + fricative * hiss[:, None])
 
 
 def _filtered(source: NDArray[np.float64], responses: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -109,7 +109,7 @@ def _filtered(source: NDArray[np.float64], responses: NDArray[np.float64]) -> ND
         at = frame * _HOP
         part = np.fft.rfft(padded[at : at + _WINDOW] * window)
         out[at : at + _WINDOW] += np.fft.irfft(part * response)
-    return out[_WINDOW // 2 : _WINDOW // 2 + len(source)] / 2.0
+    return np.asarray(out[_WINDOW // 2 : _WINDOW // 2 + len(source)] / 2.0)
 
 
 def babble_clips(cache: Path) -> list[Clip]:
