@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -180,6 +181,8 @@ def _everything(arguments: argparse.Namespace) -> dict[str, Any]:
 
         def tell(note: str) -> None:
             progress.update(task, note=note)
+            if not progress.console.is_terminal:
+                print(note, file=sys.stderr, flush=True)
 
         bench = Bench(root, arguments.cache, listeners, clips, tell)
         found = compute(bench, networks, shipped, runs, recipe=recipe, hours=arguments.hours)

@@ -121,7 +121,7 @@ def gather(
     """
     rules = class_rules(detection or DetectionConfig(), manifest)
     slugs = tuple(rule.slug for rule in rules)
-    steps = np.arange(steps_of(lowest, manifest.output), 127 - manifest.output.zero_point + 1)
+    steps = _tried(steps_of(lowest, manifest.output), 127 - manifest.output.zero_point)
     alarms = np.zeros((2, len(rules), len(steps)), np.int64)
     hours = [0.0, 0.0]
     counted = partial(starts_at, manifest=manifest, rules=rules, steps=steps.tolist())
@@ -144,6 +144,14 @@ def gather(
         )
     recall = starting / there[:, None] if there.any() else None
     return Material(slugs, steps, (hours[0], hours[1]), alarms, recall, int(there.sum()))
+
+
+def _tried(lowest: int, highest: int) -> NDArray[np.int64]:
+    """Return thresholds from `lowest` to `highest`: every other step, and every one of the last eighth."""
+    close = highest - highest // 8
+    return np.array(
+        [step for step in range(lowest, highest + 1) if step >= close or (step - lowest) % 2 == 0]
+    )
 
 
 def check_hours(hours: Sequence[float], per_hour: float) -> None:

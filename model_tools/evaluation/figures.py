@@ -100,7 +100,7 @@ def channels(found: Mapping[str, Mapping[str, Any]], clean: float | None) -> byt
             axes.text(0.01, row, f"{share:.1%}", va="center", color="white")
         if clean is not None:
             axes.axvline(clean, color="C1", label=f"as recorded, {clean:.1%}")
-            axes.legend(loc="lower right")
+            figure.legend(loc="outside upper right")
         axes.set(xlabel="clip accuracy", xlim=(0, 1))
 
     return drawn(draw, 6.4, 3.2)
