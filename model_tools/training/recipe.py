@@ -82,11 +82,11 @@ SCRATCH = TrainRecipe()
 PRETRAINED = TrainRecipe(epochs=60, learning_rate=1e-3)
 """From the pretrained backbone."""
 
-_FEW = FeedRecipe(background_share=0.4, warped_share=0.0, mixed_share=0.15)
+_FEW = FeedRecipe(background_share=0.6, real_share=0.6, warped_share=0.0, mixed_share=0.15)
 ADAPTED = TrainRecipe(
     epochs=24,
     crops_per_epoch=1_024,
-    learning_rate=1e-2,
+    learning_rate=0.1,
     weight_decay=1e-3,
     warmup_epochs=1,
     averaging=0.98,
@@ -97,7 +97,7 @@ ADAPTED = TrainRecipe(
 )
 """From a finished network to classes of one's own, few clips each: a new last layer, the rest as it is."""
 
-UNFROZEN = replace(ADAPTED, learning_rate=5e-4, weight_decay=0.05, averaging=0.995, frozen=False)
+UNFROZEN = replace(ADAPTED, learning_rate=2e-3, weight_decay=0.05, averaging=0.995, frozen=False)
 """The same, but every layer learns, at a low rate."""
 
 DISTILLED = TrainRecipe(distillation_share=0.7)
