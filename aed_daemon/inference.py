@@ -59,7 +59,8 @@ class TfliteClassifier:
     model : bytes
         The .tflite file.
     manifest : ModelManifest
-        What it is; tensors that differ from it are refused.
+        What it is; tensors that differ from it are refused. The thresholds are taken that were
+        calibrated for the kind of engine.
     engine : {"litert", "tflite"}
         The runtime.
     threads : int
@@ -72,9 +73,9 @@ class TfliteClassifier:
     """
 
     def __init__(self, model: bytes, manifest: ModelManifest, engine: Engine, threads: int = 1) -> None:
-        self.manifest = manifest
         self.engine: str = engine
         self.exact = _EXACT[engine]
+        self.manifest = manifest.for_engine(exact=self.exact)
         try:
             module = importlib.import_module(_MODULES[engine])
         except ImportError as error:

@@ -105,3 +105,14 @@ def test_auto_takes_the_first_engine_there_is() -> None:
     assert [load_classifier(engine=engine).exact for engine in available_engines()] == [
         engine == "tflite" for engine in available_engines()
     ]
+
+
+@pytest.mark.parametrize("engine", available_engines())
+def test_an_engine_has_the_thresholds_that_were_calibrated_for_its_kind(
+    tmp_path: Path, engine: Literal["litert", "tflite"]
+) -> None:
+    labels = shipped()["labels"]
+    labels[0] = labels[0] | {"xnnpack": {"threshold_on": 0.9, "threshold_off": 0.8}}
+    model = write(tmp_path, DEFAULT_MODEL.read_bytes(), labels=labels)
+    used = load_classifier(model, engine).manifest.labels[0].threshold_on
+    assert used == (0.9 if engine == "litert" else labels[0]["threshold_on"])

@@ -159,10 +159,8 @@ class Listeners:
 
 @lru_cache(maxsize=4)
 def classifier(model: Path, engine: Engine) -> Classifier:
-    """Return a network, with the thresholds of its engine, in the process that is to run it."""
-    loaded = load_classifier(model, engine)
-    loaded.manifest = loaded.manifest.for_engine(exact=loaded.exact)
-    return loaded
+    """Return a network in the process that is to run it."""
+    return load_classifier(model, engine)
 
 
 def _engine(model: Path, engine: Engine) -> tuple[str, bool]:
