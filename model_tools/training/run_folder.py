@@ -9,7 +9,6 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +126,7 @@ def read_best(run: Path) -> Arrays:
 
 
 class Board:
-    """Curves for TensorBoard, where it is installed.
+    """Curves for TensorBoard.
 
     Parameters
     ----------
@@ -136,24 +135,20 @@ class Board:
     """
 
     def __init__(self, run: Path, done: int) -> None:
-        self._writer: Any = None
-        if find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
+        # Not torch.utils.tensorboard: it loads TensorFlow where there is one.
+        from tensorboardX import SummaryWriter
 
-            self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
+        self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
 
     def add(self, epoch: Epoch, learning_rate: float) -> None:
         """Write an epoch's figures."""
-        if self._writer is None:
-            return
         figures = {"loss": epoch.loss, "accuracy": epoch.accuracy, "learning_rate": learning_rate}
         for name, value in (figures | epoch.validation).items():
             self._writer.add_scalar(name, value, epoch.number)
 
     def close(self) -> None:
         """Write what is left."""
-        if self._writer is not None:
-            self._writer.close()
+        self._writer.close()
 
 
 def read_weights(run: Path, spec: FeatureSpec) -> Arrays:

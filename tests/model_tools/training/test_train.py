@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -158,9 +158,12 @@ def test_a_patient_run_ends_early_with_its_best_weights(
     assert best == len(rows) - 2
 
 
+def test_training_never_loads_tensorflow(material: Material, cache: Path, tmp_path: Path) -> None:
+    run(material, tmp_path, cache, replace(RECIPE, epochs=1))
+    assert "tensorflow" not in sys.modules
+
+
 def test_tensorboard_finds_the_curves(whole: Path) -> None:
-    if find_spec("tensorboard") is None:
-        pytest.skip("TensorBoard is not installed")
     events = list((whole / "tensorboard").iterdir())
     assert sum(path.stat().st_size for path in events) > 500
 
