@@ -24,7 +24,7 @@ SILENT_DBFS = -85.0
 
 _NOISES = 96
 
-KIND_SHARES = {"effects": 0.5, "ambience": 0.05, "speech": 0.25, "music": 0.2, "own": 0.6}
+KIND_SHARES = {"effects": 0.5, "ambience": 0.05, "speech": 0.25, "music": 0.2, "own": 0.3}
 """How often the negatives are of each kind: short sounds of things are what resembles a class most, and
 what a user has recorded beside the classes is what the network will hear."""
 
