@@ -107,7 +107,7 @@ def _check(
 ) -> OwnCheck | None:
     from aed_daemon.spec import YAMNET_256
     from model_tools.evaluation.own_check import check
-    from model_tools.quantize import THRESHOLD_ON
+    from model_tools.quantize import OWN_THRESHOLD_ON
     from model_tools.training.material import HeldOut
     from model_tools.training.own import CHECKED, divided, own_material
     from model_tools.training.run_folder import describe, read_config, read_weights
@@ -131,7 +131,7 @@ def _check(
         train_with_progress(arguments, material, recipe, place, start=start, title="train for the check")
         weights = read_weights(place, YAMNET_256)
     held = [clip for clip in clips if clip.slug and clip.fold == CHECKED]
-    return check(weights, held, material.outputs, YAMNET_256, THRESHOLD_ON)
+    return check(weights, held, material.outputs, YAMNET_256, OWN_THRESHOLD_ON)
 
 
 def _refuse_no_folds(sounds: OwnSounds, arguments: argparse.Namespace) -> None:
