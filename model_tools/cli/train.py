@@ -85,6 +85,15 @@ def add(commands: Any) -> None:
     recipe.add_argument("--learning-rate", type=float, help="peak learning rate")
     recipe.add_argument("--seed", type=int, help="seed of weights and crops (default: 1)")
     recipe.add_argument("--width", type=float, help="channels, as a multiple of Yamnet-256's (default: 1)")
+    recipe.add_argument(
+        "--activation", choices=("softmax", "sigmoid"), help="one of the classes, or each by itself"
+    )
+    recipe.add_argument(
+        "--patience",
+        type=positive,
+        metavar="LOOKS",
+        help="with --validation-fold: end after so many looks without a better one, with the best weights",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
     parser.set_defaults(run_command=run)
 
@@ -106,7 +115,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     folder = arguments.run or Path("runs") / f"fold{fold}"
     teachers = [read_weights(teacher, YAMNET_256) for teacher in arguments.teachers]
     for teacher in arguments.teachers:
-        _refuse_other_material(teacher, held_out)
+        _refuse_other_teaching(teacher, held_out, recipe)
     last = train_with_progress(
         arguments, material, recipe, folder, start=start_of(arguments), teachers=teachers
     )
@@ -213,6 +222,8 @@ def recipe_of(arguments: argparse.Namespace) -> TrainRecipe:
         "learning_rate": arguments.learning_rate,
         "seed": arguments.seed,
         "width": arguments.width,
+        "activation": arguments.activation,
+        "patience": arguments.patience,
         "frozen": arguments.frozen or None,
     }
     recipe = replace(base, **{name: value for name, value in given.items() if value is not None})
@@ -227,20 +238,32 @@ def recipe_of(arguments: argparse.Namespace) -> TrainRecipe:
         raise AedError("random weights cannot be frozen", where="--frozen", hint="Give --weights too.")
     if arguments.unfreeze and not arguments.base:
         raise AedError("nothing is frozen", where="--unfreeze", hint="Give --base too.")
+    if recipe.patience and not arguments.validation_fold:
+        raise AedError(
+            "there is nothing to be patient about", where="--patience", hint="Give --validation-fold too."
+        )
     if arguments.width and (arguments.base or arguments.weights):
         raise AedError("the weights have the width that they have", where="--width", hint="Leave it out.")
     return recipe
 
 
-def _refuse_other_material(teacher: Path, held_out: Any) -> None:
+def _refuse_other_teaching(teacher: Path, held_out: Any, recipe: TrainRecipe) -> None:
     from model_tools.training.material import HeldOut
     from model_tools.training.run_folder import read_config
 
-    theirs = HeldOut.from_config(read_config(teacher))
+    config = read_config(teacher)
+    theirs = HeldOut.from_config(config)
     if theirs != held_out:
         raise AedError(
             "the teacher has seen other clips, so what it says would leak",
             where=str(teacher),
-            expected=f"left out: {held_out}",
+            expected=f"left out: {held_out or 'nothing'}",
             got=str(theirs) or "nothing",
+        )
+    if config["recipe"]["activation"] != recipe.activation:
+        raise AedError(
+            "the teacher's outputs mean something else",
+            where=str(teacher),
+            expected=recipe.activation,
+            got=config["recipe"]["activation"],
         )

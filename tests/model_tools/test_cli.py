@@ -128,6 +128,8 @@ def test_a_teacher_that_has_seen_the_fold_is_refused(
     run, shared = trained
     assert main(["train", "--fold", "1", "--teachers", str(run), *shared]) == 1
     assert "left out: ESC-10 fold 1, got ESC-10 fold 2" in capsys.readouterr().err
+    assert main(["train", "--fold", "2", "--teachers", str(run), "--activation", "sigmoid", *shared]) == 1
+    assert "the teacher's outputs mean something else" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,7 @@ def test_a_teacher_that_has_seen_the_fold_is_refused(
         (["train", "--crops", "100", "--batch", "64"], 1, "a multiple of 64"),
         (["quantize", "/nowhere"], 3, "no training run here"),
         (["train", "--frozen"], 1, "random weights cannot be frozen"),
+        (["train", "--patience", "2"], 1, "Give --validation-fold too"),
         (["evaluate"], 1, "Give --run, --model or both"),
         (["evaluate", "--model", "/nowhere/x.tflite"], 3, "no such manifest"),
     ],
@@ -172,3 +175,20 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
     assert "train" in done.stdout
     assert time.monotonic() - started < 10.0
+
+
+def test_independent_outputs_reach_the_device(
+    trained: tuple[Path, list[str]], tmp_path: Path, tensorflow: Executor
+) -> None:
+    _, shared = trained
+    short = ["--epochs", "1", "--crops", "32", "--batch", "16", "--width", "0.25"]
+    run_command("train", "--fold", "2", "--run", tmp_path, "--activation", "sigmoid", *short, *shared)
+    run_command("quantize", tmp_path, "--out", tmp_path / "free.tflite", *shared)
+    model = tmp_path / "free.tflite"
+    assert load_manifest(model).activation == "sigmoid"
+    assert tensorflow.submit(operators, model.read_bytes()).result()[-1] == "LOGISTIC"
+    patches = np.random.default_rng(0).uniform(-9.0, 3.0, (8, 96, 64)).astype(np.float32)
+    expected = float_scores(tmp_path, SPEC)(patches)
+    assert not np.allclose(expected.sum(axis=1), 1.0)
+    with int8_scores(model, "auto") as (scores, _):
+        assert np.abs(scores(patches) - expected).max() < 0.1
