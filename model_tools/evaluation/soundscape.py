@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -254,9 +253,3 @@ def _mix(
         truths.append(Truth(ingredient.slug, event.start, event.stop, ingredient.name))
     mixed *= min(1.0, _PEAK / (float(np.abs(mixed).max()) + 1e-12))
     return Soundscape(np.asarray(mixed, np.float32), tuple(sorted(truths, key=lambda t: t[1])), kind)
-
-
-def scene_count(ingredients: Sequence[Ingredient], recipe: SceneRecipe) -> int:
-    """Return about how many scenes there will be, for a progress bar."""
-    each = sum(recipe.pause_s) / 2 + sum(len(i.samples) for i in ingredients) / 16_000 / len(ingredients)
-    return ceil(each * len(ingredients) / recipe.seconds)
