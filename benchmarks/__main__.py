@@ -22,6 +22,7 @@ BENCHMARKS = {
     "memory": ("memory", "run"),
     "latency": ("latency", "run"),
     "replay": ("replay", "run"),
+    "training": ("training", "run"),
 }
 """Name, and the module and function that measure it."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -63,10 +65,25 @@ class _Depthwise(torch.autograd.Function):
         return dx, weight.permute(2, 0, 1)[:, None], None
 
 
+_wanted = True
+
+
+@contextmanager
+def switched(on: bool) -> Iterator[None]:
+    """Use these operators, or PyTorch's own, within the block: to compare them."""
+    global _wanted
+    before, _wanted = _wanted, on
+    try:
+        yield
+    finally:
+        _wanted = before
+
+
 def usable(x: Tensor) -> bool:
     """Return whether the operators of this module can take a tensor."""
     return (
-        x.device.type == "cpu"
+        _wanted
+        and x.device.type == "cpu"
         and x.dtype == torch.bfloat16
         and x.is_contiguous(memory_format=torch.channels_last)
         and extension() is not None
