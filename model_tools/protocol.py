@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from aed_daemon.manifest import load_manifest
 from model_tools.training.material import HeldOut
 from model_tools.training.recipe import DISTILLED, PRETRAINED, SCRATCH, TrainRecipe
 
@@ -60,6 +61,14 @@ class Job:
         if self.name == DEFAULT:
             return Path("aed_daemon/models/yamnet256-esc10.tflite")
         return Path("evaluation") / f"{self.name}.tflite"
+
+    @property
+    def made(self) -> bool:
+        """Whether its model is there, and says that it left out the same and has the same seed."""
+        if not self.model.exists():
+            return False
+        told = load_manifest(self.model).provenance
+        return (told.held_out, told.seed) == (str(self.held_out), self.recipe.seed)
 
 
 DEFAULT = "default/all-seed1"

@@ -34,11 +34,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from model_tools.protocol import jobs
 
     named = [job for job in jobs() if fnmatch(job.name, arguments.only)]
-    needed = {teacher for job in named if not job.model.exists() for teacher in job.teachers}
+    needed = {teacher for job in named if not job.made for teacher in job.teachers}
     chosen = [job for job in jobs() if job in named or job.name in needed]
     if not chosen:
         raise AedError("no network has such a name", where="--only", got=arguments.only)
-    missing = [job for job in chosen if not job.model.exists()]
+    missing = [job for job in chosen if not job.made]
     if arguments.list:
         return {"made": len(chosen) - len(missing), "missing": [job.name for job in missing]}
     began, made = time.monotonic(), []

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from aed_daemon.manifest import DEFAULT_MODEL
 from model_tools.cli import _parser, main
 from model_tools.cli.train import recipe_of
 from model_tools.data.esc10 import SLUGS
@@ -58,8 +60,15 @@ def test_the_list_says_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "evaluation" / "scratch").mkdir(parents=True)
-    (tmp_path / "evaluation" / "scratch" / "fold1-seed2.tflite").write_bytes(b"")
+    shipped = json.loads(DEFAULT_MODEL.with_suffix(".json").read_text())
+    folder = tmp_path / "evaluation" / "scratch"
+    folder.mkdir(parents=True)
+    for seed, held_out in ((2, "ESC-10 fold 1"), (3, "ESC-10 fold 5")):
+        model = folder / f"fold1-seed{seed}.tflite"
+        shutil.copy(DEFAULT_MODEL, model)
+        provenance = shipped["provenance"] | {"seed": seed, "held_out": held_out}
+        facts = shipped | {"file": model.name, "provenance": provenance}
+        model.with_suffix(".json").write_text(json.dumps(facts))
     assert main(["protocol", "--list", "--only", "scratch/fold1-*"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {"made": 1, "missing": ["scratch/fold1-seed1", "scratch/fold1-seed3"]}
