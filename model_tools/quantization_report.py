@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -121,11 +122,14 @@ def _int8_activations(
 ) -> list[tuple[str, float, int, NDArray[np.int8]]]:
     import tensorflow as tf
 
-    interpreter = tf.lite.Interpreter(
-        model_content=model,
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=True,
-    )
+    with warnings.catch_warnings():
+        # TensorFlow announces here that the class is moving to LiteRT.
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(
+            model_content=model,
+            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+            experimental_preserve_all_tensors=True,
+        )
     interpreter.allocate_tensors()
     given = interpreter.get_input_details()[0]
     scale, zero_point = given["quantization"]

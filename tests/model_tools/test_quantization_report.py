@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 from concurrent.futures import Executor
 
 import numpy as np
@@ -15,7 +14,6 @@ from model_tools.training.network import arrays, build
 
 def report(scale: float) -> list[LayerError]:
     """Quantise a network on quiet patches and report on ones `scale` times as far from the mean."""
-    warnings.simplefilter("ignore")
     weights = arrays(build(4, YAMNET_256.widened(0.25), seed=1))
     shape = (24, SPEC.patch_frames, SPEC.n_mels)
     patches = np.random.default_rng(0).normal(-4.0, 1.0, shape).astype(np.float32)
