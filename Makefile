@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 RUN_PACKAGES := libportaudio2 mosquitto python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg g++
-TRAIN_PACKAGES := espeak-ng ffmpeg g++
+TEST_PACKAGES := $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg g++ python3-dev
+TRAIN_PACKAGES := espeak-ng ffmpeg g++ python3-dev
 
 .PHONY: help install run test check format bench negatives model train-folds evaluate docs install-service lock clean
 .DEFAULT_GOAL := help

@@ -6,12 +6,14 @@ classes for the open set, and the default model on all folds. Every network that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from aed_daemon.manifest import load_manifest
 from model_tools.training.material import HeldOut
 from model_tools.training.recipe import DISTILLED, PRETRAINED, SCRATCH, TrainRecipe
+from model_tools.training.run_folder import WEIGHTS, read_config
 
 FOLDS = (1, 2, 3, 4, 5)
 SEEDS = (1, 2, 3)
@@ -61,6 +63,15 @@ class Job:
         if self.name == DEFAULT:
             return Path("aed_daemon/models/yamnet256-esc10.tflite")
         return Path("evaluation") / f"{self.name}.tflite"
+
+    @property
+    def trained(self) -> bool:
+        """Whether its run is there and finished, by this recipe and without what it must not see."""
+        if not (self.run / WEIGHTS).exists():
+            return False
+        config = read_config(self.run)
+        asked = json.loads(json.dumps(asdict(self.recipe)))
+        return bool(config["recipe"] == asked and HeldOut.from_config(config) == self.held_out)
 
     @property
     def made(self) -> bool:

@@ -7,9 +7,11 @@ step on two cores. Without a compiler, or on a GPU, PyTorch's own operators do i
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,10 +25,13 @@ _FLAGS = ["-O3", "-march=native", "-ffast-math", "-fopenmp"]
 @functools.cache
 def extension() -> Any:
     """Return the compiled operators, None where they cannot be compiled."""
-    if not (shutil.which("c++") and shutil.which("ninja")):
+    if not (shutil.which("c++") and find_spec("ninja")):
         return None
+    import ninja
     from torch.utils.cpp_extension import load
 
+    # A virtual environment that is not activated has its programs beside the path.
+    os.environ["PATH"] = os.pathsep.join([ninja.BIN_DIR, os.environ.get("PATH", "")])
     try:
         return load("aed_training", [str(_SOURCE)], extra_cflags=_FLAGS, extra_ldflags=["-fopenmp"])
     except (RuntimeError, OSError, ImportError):

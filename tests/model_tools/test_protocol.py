@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,17 @@ def test_the_list_says_what_is_missing(
     assert found == {"made": 0, "missing": ["pretrained/fold2-seed3", "distilled/fold2-seed3"]}
     assert main(["protocol", "--list", "--only", "nonsense"]) == 1
     assert "no network has such a name" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = next(job for job in jobs() if job.name == "scratch/fold1-seed2")
+    assert not job.trained
+    job.run.mkdir(parents=True)
+    facts = {"recipe": asdict(job.recipe), "held_out": asdict(job.held_out)}
+    (job.run / "config.json").write_text(json.dumps(facts))
+    assert not job.trained
+    (job.run / "network.npz").write_bytes(b"")
+    assert job.trained
+    (job.run / "config.json").write_text(json.dumps(facts | {"recipe": asdict(replace(job.recipe, seed=9))}))
+    assert not job.trained

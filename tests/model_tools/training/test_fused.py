@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
@@ -14,7 +20,22 @@ EPSILON, MOMENTUM = 1e-4, 0.1
 @pytest.fixture(autouse=True)
 def compiled() -> None:
     if fused.extension() is None:
-        pytest.skip("no compiler: apt-get install g++, pip install ninja")
+        missing = "the operators cannot be compiled: apt-get install g++ python3-dev, pip install ninja"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+
+def test_ninja_is_found_where_it_is_not_on_the_path(tmp_path: Path) -> None:
+    program = "from model_tools.training import fused; assert fused.extension() is not None"
+    (tmp_path / "c++").symlink_to(str(shutil.which("c++")))
+    for name in ("g++", "ld", "as", "which"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 5, 7), (2, 24, 48, 32), (1, 8, 1, 300)])
