@@ -170,6 +170,13 @@ def _everything(arguments: argparse.Namespace) -> dict[str, Any]:
     from model_tools.evaluation.report import write_report
 
     shipped = read_network(arguments.default or DEFAULT_MODEL)
+    if not arguments.networks.exists():
+        raise AedError(
+            "there are no networks",
+            where=str(arguments.networks),
+            expected="a folder of models with their manifests",
+            hint="`model-tools protocol` makes them.",
+        )
     networks = find_networks([arguments.networks, shipped.path])
     runs = find_runs(arguments.runs) if arguments.backend != "int8" else {}
     recipe = arguments.recipe or shipped_recipe(shipped, networks)

@@ -140,6 +140,7 @@ def test_a_teacher_that_has_seen_the_fold_is_refused(
         (["quantize", "/nowhere"], 3, "no training run here"),
         (["train", "--frozen"], 1, "random weights cannot be frozen"),
         (["train", "--patience", "2"], 1, "Give --validation-fold too"),
+        (["evaluate", "--all", "--networks", "/nowhere"], 1, "/nowhere: there are no networks"),
         (["evaluate"], 1, "Give --run, --model or both"),
         (["evaluate", "--model", "/nowhere/x.tflite"], 3, "no such manifest"),
     ],
