@@ -44,6 +44,8 @@ class Job:
         Whether it starts from the pretrained backbone.
     teachers : tuple of str
         Names of the jobs whose networks teach it.
+    deployed : bool
+        Whether it is measured as deployed, for which it gets thresholds of its own.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Job:
     recipe: TrainRecipe
     pretrained: bool = False
     teachers: tuple[str, ...] = ()
+    deployed: bool = False
 
     @property
     def run(self) -> Path:
@@ -74,12 +77,17 @@ class Job:
         return bool(config["recipe"] == asked and HeldOut.from_config(config) == self.held_out)
 
     @property
-    def made(self) -> bool:
+    def quantized(self) -> bool:
         """Whether its model is there, and says that it left out the same and has the same seed."""
         if not self.model.exists():
             return False
         told = load_manifest(self.model).provenance
         return (told.held_out, told.seed) == (str(self.held_out), self.recipe.seed)
+
+    @property
+    def made(self) -> bool:
+        """Whether nothing is left to do for it."""
+        return self.quantized and (not self.deployed or "calibration" in load_manifest(self.model).metrics)
 
 
 DEFAULT = "default/all-seed1"
@@ -97,7 +105,8 @@ def jobs() -> list[Job]:
             )
             teachers = (f"pretrained/{place}",)
             name = f"distilled/{place}" if fold else DEFAULT
-            listed.append(Job(name, held_out, replace(DISTILLED, seed=seed), teachers=teachers))
+            recipe = replace(DISTILLED, seed=seed)
+            listed.append(Job(name, held_out, recipe, teachers=teachers, deployed=True))
             if fold:
                 listed.append(Job(f"scratch/{place}", held_out, replace(SCRATCH, seed=seed)))
     for number, strangers in enumerate(ROTATIONS, start=1):
@@ -107,12 +116,12 @@ def jobs() -> list[Job]:
 
 
 def commands(job: Job, options: list[str], backbone: Path) -> list[list[str]]:
-    """Return the arguments of `model-tools` that make a network: train, then quantize.
+    """Return the arguments of `model-tools` that make what is missing of a network, step by step.
 
     Parameters
     ----------
     options : list of str
-        Where data and cache are, for both.
+        Where data and cache are, for all of them.
     backbone : Path
         The pretrained weights.
     """
@@ -124,4 +133,9 @@ def commands(job: Job, options: list[str], backbone: Path) -> list[list[str]]:
         train += ["--weights", str(backbone)]
     if job.teachers:
         train += ["--teachers", *(str(Path("runs") / teacher) for teacher in job.teachers)]
-    return [train, ["quantize", str(job.run), "--out", str(job.model), *options]]
+    steps = [] if job.quantized else [["quantize", str(job.run), "--out", str(job.model), *options]]
+    if steps and not job.trained:
+        steps.insert(0, train)
+    if job.deployed:
+        steps.append(["calibrate", str(job.model), "--best-effort", *options])
+    return steps

@@ -56,8 +56,7 @@ def _make(job: Job, arguments: argparse.Namespace) -> None:
 
     data = data_folder(arguments)
     options = ["--data", str(data), "--cache", str(arguments.cache)]
-    train, quantize = commands(job, options, data / "models" / "yamnet_256_f32.h5")
-    for command in [quantize] if job.trained else [train, quantize]:
+    for command in commands(job, options, data / "models" / "yamnet_256_f32.h5"):
         # Each in a process of its own: PyTorch trains, TensorFlow converts, and both keep their memory.
         done = subprocess.run(
             [sys.executable, "-m", "model_tools", *command], stdout=subprocess.DEVNULL, check=False

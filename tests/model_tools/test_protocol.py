@@ -47,14 +47,44 @@ def test_every_class_is_a_stranger_once_and_each_rotation_leaves_out_its_fold() 
 
 
 @pytest.mark.parametrize("job", jobs(), ids=lambda job: job.name)
-def test_the_command_line_asks_for_the_very_recipe(job: Job) -> None:
-    train, quantize = commands(job, ["--cache", "c"], Path("backbone.h5"))
+def test_the_command_line_asks_for_the_very_recipe(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train, quantize, *rest = commands(job, ["--cache", "c"], Path("backbone.h5"))
     arguments = _parser().parse_args(train)
     assert recipe_of(arguments) == job.recipe
     assert arguments.fold == job.held_out.fold
     assert tuple(arguments.leave_out) == job.held_out.slugs
     assert (arguments.weights is not None) == job.pretrained
     assert _parser().parse_args(quantize).out == job.model
+    assert [_parser().parse_args(step).model for step in rest] == [job.model] * job.deployed
+
+
+def test_only_what_is_missing_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = next(job for job in jobs() if job.name == "distilled/fold1-seed2")
+
+    def steps() -> list[str]:
+        return [command[0] for command in commands(job, [], Path("backbone.h5"))]
+
+    assert steps() == ["train", "quantize", "calibrate"]
+    job.run.mkdir(parents=True)
+    facts = {"recipe": asdict(job.recipe), "held_out": asdict(job.held_out)}
+    (job.run / "config.json").write_text(json.dumps(facts))
+    (job.run / "network.npz").write_bytes(b"")
+    assert steps() == ["quantize", "calibrate"]
+    shipped = json.loads(DEFAULT_MODEL.with_suffix(".json").read_text())
+    job.model.parent.mkdir(parents=True)
+    shutil.copy(DEFAULT_MODEL, job.model)
+    provenance = shipped["provenance"] | {"seed": 2, "held_out": "ESC-10 fold 1"}
+    told = shipped | {"file": job.model.name, "provenance": provenance, "metrics": {}}
+    job.model.with_suffix(".json").write_text(json.dumps(told))
+    assert steps() == ["calibrate"]
+    assert not job.made
+    told["metrics"] = {"calibration": {}}
+    job.model.with_suffix(".json").write_text(json.dumps(told))
+    assert job.made
 
 
 def test_the_list_says_what_is_missing(
