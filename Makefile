@@ -51,13 +51,13 @@ bench: $(VENV)/.dev ## measure speed, memory and latency; writes benchmarks/resu
 	@scripts/system-packages.sh $(TEST_PACKAGES)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-negatives: $(VENV)/.dev ## fetch Debian packages with sound of none of the classes, and synthesise speech
+negatives: $(VENV)/.dev ## fetch Debian packages with more of the classes and with none of them, and synthesise speech
 	@scripts/system-packages.sh $(TRAIN_PACKAGES)
+	$(BIN)/model-tools fetch examples
 	$(BIN)/model-tools fetch negatives
 
 model: negatives ## make the default model: teacher, student, int8, calibration; a run that is cut off goes on
 	$(BIN)/model-tools protocol --only 'default/*'
-	$(BIN)/model-tools calibrate aed_daemon/models/yamnet256-esc10.tflite
 
 train-folds: negatives ## make the networks that every figure comes from: folds, seeds, rotations
 	$(BIN)/model-tools protocol $(ARGS)

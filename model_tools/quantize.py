@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -160,17 +161,15 @@ def provenance(config: dict[str, Any], material: Material, shares: Mapping[str, 
     feed = config["recipe"]["feed"]
     background = feed["background_share"]
     real = background * feed["real_share"] if shares else 0.0
-    collections = {clip.collection: clip for clip in material.seen}
-    licences: dict[str, set[str]] = {name: set() for name in collections}
+    licences: dict[str, set[str]] = {}
     for clip in material.seen:
-        licences[clip.collection].add(clip.licence)
-    targets = [name for name in collections if name not in shares]
-    sources = []
-    for name in (*targets, *shares):
-        share = real * shares[name] if name in shares else (1.0 - background) / len(targets)
-        sources.append(
-            DataSource(name=name, licence=" and ".join(sorted(licences[name])), share=round(share, 4))
-        )
+        licences.setdefault(clip.collection, set()).add(clip.licence)
+    parts = {name: (1.0 - background) * part for name, part in class_shares(material).items()}
+    parts |= {name: real * part for name, part in shares.items()}
+    sources = [
+        DataSource(name=name, licence=" and ".join(sorted(licences[name])), share=round(share, 4))
+        for name, share in parts.items()
+    ]
     warped = round(background * feed["warped_share"], 4)
     sources.append(DataSource(name="clips warped beyond recognition", licence="as the clips", share=warped))
     rest = round(background - real - warped, 4)
@@ -185,6 +184,17 @@ def provenance(config: dict[str, Any], material: Material, shares: Mapping[str, 
         seed=config["recipe"]["seed"],
         tools=config["tools"],
     )
+
+
+def class_shares(material: Material) -> dict[str, float]:
+    """Return the part of each collection in the crops of classes: a class is drawn, then a clip of it."""
+    clips = [clip for clip in material.seen if clip.slug]
+    of_class = Counter(clip.slug for clip in clips)
+    shares: dict[str, float] = {}
+    for clip in clips:
+        share = 1.0 / len(of_class) / of_class[clip.slug]
+        shares[clip.collection] = shares.get(clip.collection, 0.0) + share
+    return shares
 
 
 def write_model(

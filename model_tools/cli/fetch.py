@@ -1,4 +1,4 @@
-"""`model-tools fetch`: ESC-10, the published backbone, or negatives, from their public sources."""
+"""`model-tools fetch`: ESC-10, the published backbone, examples, negatives, from their public sources."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ if TYPE_CHECKING:
 
     from model_tools.data.clip import Clip, Part
 
-_WHAT = ("esc10", "yamnet256-backbone", "negatives")
+_WHAT = ("esc10", "yamnet256-backbone", "examples", "negatives")
 _PARTS = ("training", "calibration", "test")
 
 _ABOUT = """\
 esc10 downloads the archive of https://github.com/karolpiczak/ESC-10 and checks each of its 400 clips;
 yamnet256-backbone the weights that STMicroelectronics publishes with its model zoo, to start training
 from. These two addresses have NOT been tried: where this was written there was no way to them.
-negatives downloads freely licensed Debian packages with apt-get (training 1.0 GB, calibration 0.5 GB,
-test 1.1 GB; nothing is installed) and keeps their music, speech and effects without those that may hold
-one of the ten classes, and lets espeak-ng speak for three and a half hours. It needs Debian 12, ffmpeg
-and espeak-ng. All of them go on where they were cut off.
+examples and negatives download freely licensed Debian packages with apt-get; nothing is installed.
+examples (1.1 GB) keeps some fifty recordings of the ten classes; negatives (training 1.0 GB, calibration
+0.5 GB, test 1.1 GB) music, speech and effects without those that may hold one of the ten classes, and
+lets espeak-ng speak for three and a half hours. They need Debian 12, ffmpeg and espeak-ng.
+All of them go on where they were cut off.
 """
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("fetch", help="download ESC-10, a backbone or negatives", description=_ABOUT)
+    parser = commands.add_parser(
+        "fetch", help="download ESC-10, a backbone, examples or negatives", description=_ABOUT
+    )
     parser.add_argument("what", choices=_WHAT)
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="default: $AED_DATA_DIR, else ../shared/data; of negatives the cache folder, cache",
+        help="default: $AED_DATA_DIR, else ../shared/data; of examples and negatives the cache folder, cache",
     )
     parser.add_argument("--url", help="another address of the same file")
     parser.add_argument("--part", choices=_PARTS, help="of the negatives (default: all three)")
@@ -49,6 +52,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
     if arguments.what == "negatives":
         return _negatives(arguments.out or Path("cache"), arguments.part)
+    if arguments.what == "examples":
+        return _examples(arguments.out or Path("cache"))
     from model_tools.data.clip import data_dir
     from model_tools.data.public import BACKBONE_URL, ESC10_URL, fetch_backbone, fetch_esc10
 
@@ -74,10 +79,44 @@ def _bytes_bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
+def _examples(cache: Path) -> dict[str, Any]:
+    from model_tools.data.examples import example_packages, examples
+
+    with progress_bar() as bar:
+        missing = _packages(cache, example_packages(), "packages", bar)
+    clips = examples(cache, [])
+    _complain(missing)
+    return {"what": "examples", "path": str(cache), "clips": dict(Counter(clip.slug for clip in clips))}
+
+
+def _packages(cache: Path, names: list[str], title: str, bar: Progress) -> dict[str, str]:
+    """Fetch packages; return why some could not be had."""
+    from model_tools.data.packages import fetch_all
+
+    task = bar.add_task(title, total=len(names), note="")
+    missing: dict[str, str] = {}
+    for package, why in fetch_all(cache, names, lambda name: bar.update(task, note=name)):
+        bar.advance(task)
+        if why:
+            missing[package] = why
+    bar.update(task, note="")
+    return missing
+
+
+def _complain(missing: dict[str, str]) -> None:
+    for why in missing.values():
+        print(f"error: {why}", file=sys.stderr)
+    if missing:
+        raise AedError(
+            f"{len(missing)} packages could not be had, the first is {min(missing)}",
+            hint="What is there can be used; run it again for the rest.",
+        )
+
+
 def _negatives(cache: Path, only: Part | None) -> dict[str, Any]:
     from model_tools.data.clip import PARTS
     from model_tools.data.package_table import packages
-    from model_tools.data.packages import fetch_all, package_clips
+    from model_tools.data.packages import package_clips
     from model_tools.data.speech import HOURS, speech_clips, synthesise
 
     parts = PARTS if only is None else (only,)
@@ -87,28 +126,13 @@ def _negatives(cache: Path, only: Part | None) -> dict[str, Any]:
         for part in parts:
             speaking = bar.add_task(f"speech, {part}", total=round(3600 * HOURS[part]), note="")
             synthesise(cache, part, step=lambda s, task=speaking: bar.advance(task, s))  # type: ignore[misc]
-            task = bar.add_task(f"packages, {part}", total=len(packages(part)), note="")
-            for package, why in fetch_all(
-                cache,
-                part,
-                lambda name, task=task: bar.update(task, note=name),  # type: ignore[misc]
-            ):
-                bar.advance(task)
-                if why:
-                    missing[package] = why
-            bar.update(task, note="")
+            missing |= _packages(cache, packages(part), f"packages, {part}", bar)
     for part in parts:
         clips, left = package_clips(cache, part)
         summary = _summary([*clips, *speech_clips(cache, part)])
         why_left = Counter(one.why.partition(":")[0].partition(" as ")[0] for one in left)
         result["parts"][part] = {**summary, "left_out": dict(why_left.most_common())}
-    for why in missing.values():
-        print(f"error: {why}", file=sys.stderr)
-    if missing:
-        raise AedError(
-            f"{len(missing)} packages could not be had, the first is {min(missing)}",
-            hint="What is there can be used; run it again for the rest.",
-        )
+    _complain(missing)
     return result
 
 

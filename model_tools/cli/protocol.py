@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,13 @@ def add(commands: Any) -> None:
     add_data_options(parser)
     parser.add_argument("--list", action="store_true", help="say what there is and what is missing")
     parser.add_argument("--only", default="*", metavar="PATTERN", help='names, such as "scratch/*-seed1"')
+    parser.add_argument(
+        "--at-once",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="networks made at the same time, which share the cores (default: 1)",
+    )
     parser.add_argument("--minutes", type=positive, metavar="N", help="begin no network after so long")
     parser.set_defaults(run_command=run)
 
@@ -41,13 +50,30 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     missing = [job for job in chosen if not job.made]
     if arguments.list:
         return {"made": len(chosen) - len(missing), "missing": [job.name for job in missing]}
-    began, made = time.monotonic(), []
-    for job in missing:
+    began = time.monotonic()
+    made: list[str] = []
+    work: dict[str, Future[None]] = {}
+
+    def make(job: Job) -> None:
+        for teacher in job.teachers:
+            if teacher in work:
+                work[teacher].result()
         if arguments.minutes and time.monotonic() - began > 60.0 * arguments.minutes:
-            break
+            return
         print(f"{job.name}: to be made", file=sys.stderr, flush=True)
         _make(job, arguments)
         made.append(job.name)
+
+    # In order, so that a teacher is never behind a pupil that waits for it.
+    with ThreadPoolExecutor(arguments.at_once) as pool:
+        for job in missing:
+            work[job.name] = pool.submit(make, job)
+        try:
+            for future in work.values():
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return {"made": made, "missing": [job.name for job in missing if job.name not in made]}
 
 
@@ -55,11 +81,15 @@ def _make(job: Job, arguments: argparse.Namespace) -> None:
     from model_tools.protocol import commands
 
     data = data_folder(arguments)
+    threads = max(1, (os.cpu_count() or 1) // arguments.at_once)
     options = ["--data", str(data), "--cache", str(arguments.cache)]
     for command in commands(job, options, data / "models" / "yamnet_256_f32.h5"):
         # Each in a process of its own: PyTorch trains, TensorFlow converts, and both keep their memory.
         done = subprocess.run(
-            [sys.executable, "-m", "model_tools", *command], stdout=subprocess.DEVNULL, check=False
+            [sys.executable, "-m", "model_tools", *command],
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+            check=False,
         )
         if done.returncode:
             raise AedError(f"`model-tools {command[0]}` failed for {job.name}", got=f"exit {done.returncode}")

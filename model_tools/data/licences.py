@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 _FREE = re.compile(
     r"""(
         (l|a)?gpl-?v?[\d.]+(\+|-only|-or-later)? | gfdl(-niv)?-[\d.]+\+?(-only|-or-later)?
-        | cc0(-?1\.0)? | cc-by(-sa)?(-\d(\.\d)?)? | public-?\ ?domain | wtfpl | zlib
+        | cc0(-?1\.0)? | cc-by(-sa)?(-\d(\.\d)?)?\+? | public-?\ ?domain | wtfpl | zlib
         | mit(-x11)? | expat | x11 | isc | bsd(-\w+)* | artistic(-[\d.]+)? | apache-?[\d.]+
         | mpl(-[\d.]+)? | bsl-[\d.]+
     )([-\ ]with[-\ ].*)?""",

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 from aed_daemon.errors import AedError, AudioError
 from model_tools.data.clip import Clip, Part
 from model_tools.data.licences import is_free, licence_of, spdx, stanzas
-from model_tools.data.package_table import SOURCES, Source, packages
+from model_tools.data.package_table import SOURCES, Source
 from model_tools.data.screening import class_in_name, words_of
 from model_tools.data.unpack import convert, unpack
 
@@ -206,7 +206,7 @@ def package_clips(
     """
     clips: list[Clip] = []
     left: list[Left] = []
-    seen = _sounds_of_later_parts(cache, part, sources)
+    seen = sounds_of_later_parts(cache, part, sources)
     for package in dict.fromkeys(source.package for source in sources if source.part == part):
         if not is_fetched(package, cache):
             continue
@@ -268,7 +268,8 @@ def _inside(path: str) -> str:
     return path
 
 
-def _sounds_of_later_parts(cache: Path, part: Part, sources: Sequence[Source]) -> dict[str, str]:
+def sounds_of_later_parts(cache: Path, part: Part, sources: Sequence[Source]) -> dict[str, str]:
+    """Return the sounds that are measured on after this part: hash -> where each is."""
     order: tuple[Part, ...] = ("training", "calibration", "test")
     later = order[order.index(part) + 1 :]
     return {
@@ -282,14 +283,14 @@ def _sounds_of_later_parts(cache: Path, part: Part, sources: Sequence[Source]) -
 
 def fetch_all(
     cache: Path,
-    part: Part | None = None,
+    names: Iterable[str],
     started: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[str, str]]:
     """Fetch what is missing; yield each package and "" or why it could not be had.
 
     Packages that are there already are not fetched again, so an interrupted run goes on.
     """
-    for package in packages(part):
+    for package in names:
         started(package)
         if is_fetched(package, cache):
             yield package, ""

@@ -21,7 +21,7 @@ WORDS: dict[str, str] = {
         r"|brook|creek|lake|\w*lake|geyser|flood|swim(s|ming)?|drown(s|ing)?|puddle"
     ),
     "sea_waves": (
-        r"seas?|oceans?|oceanwaves|wave|waves|beach|surf|coast|shore|harbou?r|seaport|seagulls?|gulls?|dock"
+        r"seas?|seashore|oceans?|oceanwaves|wave|waves|beach|surf|coast|shore|harbou?r|seaport|seagulls?|gulls?|dock"
         r"|docks|port|boats?|ships?|sail(s|ing|or)?|submarine|underwater|naval|marina|tide|swamp|lagoon|island"
     ),
     "crying_baby": (

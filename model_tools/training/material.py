@@ -11,6 +11,7 @@ from aed_daemon.errors import AedError
 from aed_daemon.manifest import BACKGROUND
 from model_tools.data.clip import Clip
 from model_tools.data.esc10 import LABELS, SLUGS, read_esc10
+from model_tools.data.examples import examples
 from model_tools.data.negatives import negatives
 from model_tools.data.split import check_leaks
 from model_tools.training.sound import INSTANT, TRANSIENT
@@ -136,7 +137,7 @@ class Material:
 
 
 def esc10_material(data: Path, cache: Path, held_out: HeldOut) -> Material:
-    """Return ESC-10 and the negatives for training.
+    """Return ESC-10, more examples of its classes, and the negatives for training.
 
     Parameters
     ----------
@@ -161,4 +162,5 @@ def esc10_material(data: Path, cache: Path, held_out: HeldOut) -> Material:
             [clip for clip in clips if clip.fold != fold], [clip for clip in clips if clip.fold == fold]
         )
     outputs = (*(slug for slug in SLUGS if slug not in held_out.slugs), BACKGROUND)
-    return Material([*clips, *negatives(data, cache, "training")], outputs, held_out)
+    others = [*examples(cache, clips), *negatives(data, cache, "training")]
+    return Material([*clips, *others], outputs, held_out)

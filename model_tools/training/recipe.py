@@ -46,7 +46,7 @@ class TrainRecipe:
 
     epochs: int = 160
     crops_per_epoch: int = 1_664
-    batch: int = 64
+    batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup_epochs: int = 3
@@ -86,6 +86,7 @@ _FEW = FeedRecipe(background_share=0.6, real_share=0.6, warped_share=0.0, mixed_
 ADAPTED = TrainRecipe(
     epochs=24,
     crops_per_epoch=1_024,
+    batch=64,
     learning_rate=0.1,
     weight_decay=1e-3,
     warmup_epochs=1,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from aed_daemon.spec import YAMNET_256 as SPEC
+from model_tools.data.clip import Clip
 from model_tools.data.esc10 import SLUGS
 from model_tools.quantize import label_of, provenance, representative_patches
 from model_tools.training import bank
@@ -43,6 +44,12 @@ def test_provenance_adds_up_and_knows_what_may_be_passed_on(tiny_data: Path, tmp
     shares = {clip.collection: 1.0 for clip in material.seen if not clip.slug}
     free = provenance(config, material, shares)
     assert sum(source.share for source in free.data) == pytest.approx(1.0, abs=1e-3)
+    more = Clip(tmp_path / "b.wav", "dog", 0, "b", "debian:zoo, examples", "GPL-2.0-only")
+    assert len([clip for clip in material.seen if clip.slug == "dog"]) == 1
+    dogs = provenance(config, replace(material, clips=[*material.clips, more]), shares)
+    # Half of the crops of one class of ten, and four fifths of all crops are of a class.
+    assert {source.name: source.share for source in dogs.data}[more.collection] == pytest.approx(0.04)
+    assert sum(source.share for source in dogs.data) == pytest.approx(1.0, abs=1e-3)
     assert free.redistributable
     assert free.held_out == "ESC-10 fold 2"
     bound = [replace(clip, licence="CC-BY-NC-4.0") if not clip.slug else clip for clip in material.clips]

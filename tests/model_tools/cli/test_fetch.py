@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from model_tools.cli import main
-from model_tools.data import package_table, packages, public, speech
+from model_tools.data import examples, package_table, public, speech
 from model_tools.data.clip import PARTS, data_dir
 from model_tools.data.public import check_files, esc10_hashes
 from tests.model_tools.data.web import serving
@@ -117,20 +117,31 @@ def test_negatives_tell_what_could_not_be_had(
 ) -> None:
     """Without a network: packages that do not exist, for which apt-get says so itself."""
     monkeypatch.setattr(speech, "HOURS", dict.fromkeys(PARTS, 0.002))
-    for module in (packages, package_table):
-        monkeypatch.setattr(module, "packages", lambda _: ["no-such-package-9f3"])
+    monkeypatch.setattr(package_table, "packages", lambda _: ["no-such-package-9f3"])
     code, out, said = run(capsys, "negatives", "--out", tmp_path, "--part", "calibration")
     assert (code, out) == (1, "")
     assert "error: no-such-package-9f3: the package cannot be downloaded" in said
     assert "1 packages could not be had, the first is no-such-package-9f3" in said
-    for module in (packages, package_table):
-        monkeypatch.setattr(module, "packages", lambda _: [])
+    monkeypatch.setattr(package_table, "packages", lambda _: [])
     code, out, _ = run(capsys, "negatives", "--out", tmp_path, "--part", "test")
     assert code == 0
     told = json.loads(out)["parts"]
     assert list(told) == ["test"]
     assert told["test"]["licences"] == {"CC0-1.0": told["test"]["clips"]}
     assert list(told["test"]["hours"]) == ["speech"]
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="needs apt-get")
+def test_examples_tell_what_could_not_be_had(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examples, "example_packages", lambda: ["no-such-package-9f3"])
+    code, out, said = run(capsys, "examples", "--out", tmp_path)
+    assert (code, out) == (1, "")
+    assert "1 packages could not be had, the first is no-such-package-9f3" in said
+    monkeypatch.setattr(examples, "example_packages", list)
+    code, out, _ = run(capsys, "examples", "--out", tmp_path)
+    assert (code, json.loads(out)["clips"]) == (0, {})
 
 
 def test_help_says_what_has_not_been_tried(capsys: pytest.CaptureFixture[str]) -> None:

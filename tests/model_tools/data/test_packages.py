@@ -223,9 +223,9 @@ def test_fetching_goes_on_where_it_was_cut_off(tmp_path: Path, monkeypatch: pyte
         return Path(shutil.copy(debs[package], into))
 
     monkeypatch.setattr(packages, "download", download)
-    monkeypatch.setattr(packages, "packages", lambda _: ["one", "gone", "two"])
-    assert next(fetch_all(tmp_path)) == ("one", "")
-    told = list(fetch_all(tmp_path))
+    names = ["one", "gone", "two"]
+    assert next(fetch_all(tmp_path, names)) == ("one", "")
+    told = list(fetch_all(tmp_path, names))
     assert [package for package, why in told if not why] == ["one", "two"]
     assert "gone: the package cannot be downloaded" in dict(told)["gone"]
     assert downloads == ["one", "gone", "two"]
