@@ -110,7 +110,8 @@ class Material:
         """Return the output that a clip teaches, None if it is not to be seen."""
         if not clip.slug:
             return len(self.outputs) - 1
-        if clip.slug not in self.outputs or clip.fold in (self.held_out.fold, self.held_out.validation_fold):
+        left_out = {self.held_out.fold, self.held_out.validation_fold} - {0}
+        if clip.slug not in self.outputs or clip.fold in left_out:
             return None
         return self.outputs.index(clip.slug)
 

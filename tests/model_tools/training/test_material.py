@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from aed_daemon.errors import AedError
+from model_tools.data.clip import Clip
 from model_tools.data.esc10 import SLUGS
 from model_tools.training.material import HeldOut, Material, esc10_material
 
@@ -36,3 +37,10 @@ def test_a_left_out_class_is_a_stranger(tiny_data: Path, tmp_path: Path) -> None
     assert str(material.held_out) == "ESC-10 fold 2, class dog, class rain"
     with pytest.raises(AedError, match="no class is called cat"):
         esc10_material(tiny_data, tmp_path, HeldOut(slugs=("cat",)))
+
+
+def test_a_clip_of_no_fold_is_always_learnt_from() -> None:
+    clip = Clip(Path("bark.wav"), "dog", 0, "a bark")
+    for held_out in (HeldOut(), HeldOut(2), HeldOut(2, 1), HeldOut(0, 1)):
+        assert Material([clip], (*SLUGS, "background"), held_out).seen == [clip]
+    assert Material([clip], ("rain", "background"), HeldOut(2, 0, ("dog",))).seen == []
