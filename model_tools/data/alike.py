@@ -1,9 +1,10 @@
 """Whether two files were cut from one recording, though trimmed, filtered, resampled or made louder.
 
-A stretch of 0.4 s of one log-mel spectrogram, without the mean of each band, is compared with every
-stretch of the other: the same recording correlates with itself through codecs and equalisers. Two
-recordings of one kind of sound do not, except for very regular ones: two clocks may reach 0.92. Another
-speed of playing is not found.
+A stretch of 0.4 s of one log-mel spectrogram, without the mean of each band and of each frame, is
+compared with every stretch of the other: the same recording correlates with itself through codecs and
+equalisers, and two sounds that merely begin alike do not. Of 59 examples from Debian packages the one
+that is a recording of ESC-10 reached 0.87 with it, most others under 0.6. Another speed of playing is not
+found.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from aed_daemon.spec import YAMNET_256 as SPEC
 
 RATE_HZ = SPEC.sample_rate_hz
 
-SAME = 0.9
+SAME = 0.65
 """From this correlation on, files count as one recording: some that are not are lost, and that is cheap."""
 
 _FRAMES = 40
@@ -58,7 +59,8 @@ def _log_mel(path: Path) -> NDArray[np.float32]:
 
 
 def _normalised(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return windows, (n, frames, n_mels), as vectors of length 1 without each band's mean, (n, ...)."""
+    """Return windows, (n, frames, n_mels), as vectors of length 1, without the means of bands and frames."""
     centred = windows - windows.mean(axis=1, keepdims=True)
+    centred -= centred.mean(axis=2, keepdims=True)
     vectors = centred.reshape(len(centred), -1)
     return np.asarray(vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-3), np.float32)

@@ -25,7 +25,7 @@ from model_tools.data.packages import entries, folder, is_fetched, sounds_of_lat
 SHORTEST_S = 0.4
 """Of less, nobody can tell whether it is a recording that is measured on."""
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,16 @@ EXAMPLES = (
     Example("trophy-data", "dog", ("*/dog.wav",)),
     Example("tuxpaint-stamps-default", "dog", ("*/dogs/dog.ogg",)),
     Example("7kaa-data", "rain", ("*/RAIN.WAV",)),
+    Example("0ad-data", "rain", ("*/weather/rain_1?.ogg",)),
     Example("ardentryst", "rain", ("*/Rain_Loop.ogg",)),
     Example("flare-game", "rain", ("*/environment/rain.ogg",)),
+    Example("flightgear-data-base", "rain", ("*/Sounds/rain.wav",)),
+    Example("redeclipse-data", "rain", ("*/morph/rain.ogg", "*/morph/stormrain.ogg")),
     Example("plee-the-bear-data", "rain", ("*/weather/rain.ogg",), "CC-BY-SA-3.0"),
     Example("scorched3d-data", "rain", ("*/misc/rain.wav",)),
     Example("supertux-data", "rain", ("*/sounds/rain.wav",)),
     Example("tuxpaint-plugins-default", "rain", ("*/magic/rain.ogg",)),
+    Example("0ad-data", "sea_waves", ("*/water/wave*_21.ogg",)),
     Example("csoundqt-examples", "sea_waves", ("*/Seashore.wav",)),
     Example("scorched3d-data", "sea_waves", ("*/oceanwaves.wav",)),
     Example("scratch", "crying_baby", ("*/BabyCry.mp3",)),
@@ -73,6 +77,7 @@ EXAMPLES = (
     Example("heroes-sound-effects", "clock_tick", ("*/clock01.wav", "*/clock02.wav")),
     Example("jag", "clock_tick", ("*/clock.wav",)),
     Example("scratch", "sneezing", ("*/Sneeze-female.wav", "*/Sneeze-male.wav")),
+    Example("flightgear-data-base", "helicopter", ("*/Sounds/rotor.wav", "*/Sounds/rotor-2blade.wav")),
     Example("qabcs-data", "helicopter", ("*/noises/helicopter.ogg",)),
     Example("scorched3d-data", "helicopter", ("*/misc/helicopter.wav",)),
     Example(
@@ -90,6 +95,11 @@ EXAMPLES = (
     Example("flare-game", "crackling_fire", ("*/environment/open_fire*.ogg",)),
     Example("lugaru-data", "crackling_fire", ("*/Sounds/Fire.ogg",)),
     Example("minetest-data", "crackling_fire", ("*/fire_fire.*.ogg",)),
+    Example(
+        "redeclipse-data",
+        "crackling_fire",
+        ("*/ambience/fire.ogg", "*/sfx/burnfire.ogg", "*/sfx/burning.ogg"),
+    ),
     Example("wesnoth-1.16-data", "crackling_fire", ("*/ambient/campfire.ogg",), "GPL-2.0-or-later"),
 )
 

@@ -44,6 +44,10 @@ _BY, _BY_SA = "CC-BY-3.0", "CC-BY-SA-3.0"
 _SILENCE = ("silence",)
 
 TRAINING = (
+    Source("0ad-data", "training", "music", ("*/music/*",)),
+    Source("0ad-data", "training", "speech", ("*/voice/*",)),
+    Source("0ad-data", "training", "ambience", ("*/ambient/*",)),
+    Source("0ad-data", "training", "effects"),
     Source("hedgewars-data", "training", "music", ("*/Music/*",)),
     Source("hedgewars-data", "training", "speech", ("*/voices/*",)),
     Source("hedgewars-data", "training", "effects", ("*/Data/Sounds/*",), ("voices", "steam", "sheep")),

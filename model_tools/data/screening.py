@@ -16,7 +16,7 @@ WORDS: dict[str, str] = {
         r"|bark\d*|howl(s|ing)?|growl(s|ing)?|snarl(s|ing)?|coyote|jackal|fox(es)?|woof|yelp|kennel|warg"
     ),
     "rain": (
-        r"rain(s|y|ing|fall|forest|drops?|storm)?|storm(s|y)?|\w*storm|thunder\w*|drizzle|showers?|hail"
+        r"rain(s|y|ing|fall|forest|drops?|storm)?|storm(s|y)?|\w*storm\w*|thunder\w*|drizzle|showers?|hail"
         r"|watr|weather|monsoon|tempest|downpour|umbrella|\w*water\w*|splash\w*|fountain|waterfontain|stream|river"
         r"|brook|creek|lake|\w*lake|geyser|flood|swim(s|ming)?|drown(s|ing)?|puddle"
     ),
