@@ -31,7 +31,7 @@ NEVER = {
 HEAVY = ("tensorflow", "keras", "torch", "librosa", "matplotlib", "h5py", "scipy", "soundfile", "sounddevice")
 """Imported where they are used, never while a module loads: --help answers at once."""
 
-MADE_OF_TORCH = ("model_tools/training/network.py", "model_tools/training/fused.py")
+MADE_OF_TORCH = tuple(f"model_tools/training/{name}.py" for name in ("network", "fused", "folded"))
 """Subclasses of PyTorch's own: they import it as they load, so others import them where they are used."""
 
 OUTSIDE = (

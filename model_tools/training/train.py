@@ -24,6 +24,7 @@ from model_tools.training.validation import validation_set
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from model_tools.training.folded import Folded
     from model_tools.training.network import Yamnet
 
 _CHECKPOINT_EPOCHS = 5
@@ -108,6 +109,7 @@ def train(
     import torch
 
     from model_tools.training import network as networks
+    from model_tools.training.folded import Folded
 
     folder = bank.make(material.clips, recipe.bank, spec, cache_dir, step=banked)
     source = feed_source(material, folder, spec)
@@ -122,7 +124,7 @@ def train(
     if start is not None:
         networks.load_arrays(learner, start, head=head)
     learner.to(where)
-    masters = [networks.from_arrays(weights).to(where).eval() for weights in teachers]
+    masters = [Folded(networks.from_arrays(weights)).to(where) for weights in teachers]
     average = networks.build(outputs, architecture, seed=recipe.seed).to(where).eval()
     average.load_state_dict(learner.state_dict())
     if recipe.frozen:
@@ -219,7 +221,7 @@ def _optimizer(learner: Yamnet, recipe: TrainRecipe) -> Any:
 
 def _step(
     learner: Yamnet,
-    masters: Sequence[Yamnet],
+    masters: Sequence[Folded],
     optimizer: Any,
     patches: Tensor,
     labels: Tensor,

@@ -14,6 +14,7 @@ from aed_daemon.errors import ModelError
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.architecture import YAMNET_256, Arrays, architecture_of
 from model_tools.model import build as build_keras
+from model_tools.training.folded import Folded
 from model_tools.training.network import Yamnet, arrays, build, from_arrays, load_arrays
 
 
@@ -97,3 +98,14 @@ def test_weights_of_another_network_are_refused() -> None:
     del stored["layer3_pointwise/beta"]
     with pytest.raises(ModelError, match="lack layer3_pointwise/beta"):
         load_arrays(build(3, YAMNET_256, seed=1), stored)
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5])
+def test_the_folded_network_is_of_the_same_opinion(width: float) -> None:
+    network, shown = lively(width=width), torch.from_numpy(patches(16))
+    with torch.no_grad():
+        expected, found = network(shown), Folded(network)(shown)
+    assert found.dtype == torch.float32
+    spread = float(expected.std())
+    assert float((found - expected).abs().max()) < 0.03 * spread
+    assert float((found - expected).abs().max()) > 0.0
