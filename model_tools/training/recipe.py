@@ -44,7 +44,7 @@ class TrainRecipe:
         Channels, as a multiple of Yamnet-256's.
     """
 
-    epochs: int = 160
+    epochs: int = 110
     crops_per_epoch: int = 1_664
     batch: int = 32
     learning_rate: float = 2e-3
@@ -79,7 +79,7 @@ class TrainRecipe:
 SCRATCH = TrainRecipe()
 """From random weights, without a teacher."""
 
-PRETRAINED = TrainRecipe(epochs=60, learning_rate=1e-3)
+PRETRAINED = TrainRecipe(epochs=50, learning_rate=1e-3)
 """From the pretrained backbone."""
 
 _FEW = FeedRecipe(background_share=0.6, real_share=0.6, warped_share=0.0, mixed_share=0.15)
