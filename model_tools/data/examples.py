@@ -1,10 +1,11 @@
 """More recordings of the ten classes, from Debian packages: other microphones, other rooms, other dogs.
 
-Games ship barks, rain and helicopters, most of them short and rough; they are what ESC-10's few
-recordings per class lack. They are learnt from only, never measured on. Labels are by name, then by ear
-of two networks that had not learnt from them: what neither took for its class was left out. Some such
-sounds were made of the very recordings of freesound that ESC-10 is cut from, and would tell a network
-what the left-out folds hold: `alike` finds them, and they are left out of every run.
+Games ship barks, rain and helicopters, most of them short and rough; they are what ESC-10's few recordings
+per class lack. They are learnt from only, never measured on. Labels are by name: nobody has listened to
+them, networks that had not learnt from them agreed on most, and a few that no network took for their class
+at all were left out. Some such sounds were made of the very recordings of freesound that ESC-10 is cut
+from, and would tell a network what the left-out folds hold: `alike` finds them, and they are left out of
+every run.
 """
 
 from __future__ import annotations
