@@ -97,18 +97,19 @@ def jobs() -> list[Job]:
     """Return all networks, teachers before those whom they teach."""
     listed = []
     for seed in SEEDS:
-        for fold in (*FOLDS, 0) if seed == 1 else FOLDS:
-            held_out = HeldOut(fold)
-            place = f"fold{fold}-seed{seed}" if fold else f"all-seed{seed}"
-            listed.append(
-                Job(f"pretrained/{place}", held_out, replace(PRETRAINED, seed=seed), pretrained=True)
-            )
+        places = {fold: f"fold{fold}-seed{seed}" for fold in FOLDS}
+        if seed == 1:
+            places[0] = "all-seed1"
+        for fold, place in places.items():
+            recipe = replace(PRETRAINED, seed=seed)
+            listed.append(Job(f"pretrained/{place}", HeldOut(fold), recipe, pretrained=True))
+        recipe = replace(SCRATCH, seed=seed)
+        listed += [Job(f"scratch/{places[fold]}", HeldOut(fold), recipe) for fold in FOLDS]
+        # Last, so that several at once do not wait for their teachers.
+        for fold, place in places.items():
+            name, recipe = f"distilled/{place}" if fold else DEFAULT, replace(DISTILLED, seed=seed)
             teachers = (f"pretrained/{place}",)
-            name = f"distilled/{place}" if fold else DEFAULT
-            recipe = replace(DISTILLED, seed=seed)
-            listed.append(Job(name, held_out, recipe, teachers=teachers, deployed=True))
-            if fold:
-                listed.append(Job(f"scratch/{place}", held_out, replace(SCRATCH, seed=seed)))
+            listed.append(Job(name, HeldOut(fold), recipe, teachers=teachers, deployed=True))
     for number, strangers in enumerate(ROTATIONS, start=1):
         held_out = HeldOut(fold=number, slugs=strangers)
         listed.append(Job(f"openset/rotation{number}", held_out, SCRATCH))

@@ -24,7 +24,7 @@ esc10 downloads the archive of https://github.com/karolpiczak/ESC-10 and checks 
 yamnet256-backbone the weights that STMicroelectronics publishes with its model zoo, to start training
 from. These two addresses have NOT been tried: where this was written there was no way to them.
 examples and negatives download freely licensed Debian packages with apt-get; nothing is installed.
-examples (4.4 GB) keeps some fifty recordings of the ten classes; negatives (training 2.4 GB, calibration
+examples (4.7 GB) keeps some fifty recordings of the ten classes; negatives (training 2.4 GB, calibration
 0.5 GB, test 1.1 GB) music, speech and effects without those that may hold one of the ten classes, and
 lets espeak-ng speak for three and a half hours. They need Debian 12, ffmpeg and espeak-ng.
 All of them go on where they were cut off.

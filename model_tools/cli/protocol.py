@@ -71,9 +71,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         try:
             for future in work.values():
                 future.result()
-        except BaseException:
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
     return {"made": made, "missing": [job.name for job in missing if job.name not in made]}
 
 

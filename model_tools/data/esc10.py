@@ -65,6 +65,26 @@ def read_esc10(root: Path) -> list[Clip]:
     return clips
 
 
+def whole_esc10(root: Path) -> list[Clip]:
+    """List all clips of an ESC-10 folder, those too that must not be learnt from: what is measured on.
+
+    Raises
+    ------
+    AudioError
+        As `read_esc10`.
+    """
+    learnt = read_esc10(root)
+    listed = {clip.path.stem for clip in learnt}
+    folders = sorted(path for path in root.glob("0*") if path.is_dir())
+    others = [
+        Clip(path, slug, int(path.stem[0]), path.stem.split("-")[1])
+        for slug, folder in zip(SLUGS, folders, strict=True)
+        for path in sorted((*folder.glob("*.ogg"), *folder.glob("*.wav")))
+        if path.stem in CC_SAMPLING_PLUS - listed
+    ]
+    return sorted([*learnt, *others], key=lambda clip: (SLUGS.index(clip.slug), clip.path.name))
+
+
 def fold_and_source(path: Path, data_set: str, takes: int) -> tuple[int, str]:
     """Return the fold and the freesound id in a file name of ESC, which has `takes` parts.
 

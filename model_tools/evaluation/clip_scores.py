@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_tools.data import cache
-from model_tools.data.clip import Clip
-from model_tools.data.esc10 import CC_SAMPLING_PLUS, SLUGS, read_esc10
+from model_tools.data.esc10 import SLUGS, whole_esc10
 from model_tools.evaluation.clips import Scores, clip_patches
 from model_tools.evaluation.listening import RATE_HZ, Engine, Listeners, classifier
 from model_tools.evaluation.statistics import mcnemar, wilson
@@ -45,16 +44,7 @@ def fold_clips(root: Path, cache_dir: Path, step: Callable[[], None] = lambda: N
     AudioError
         If it is not an ESC-10 folder.
     """
-    learnt = read_esc10(root)
-    folders = sorted(path for path in root.glob("0*") if path.is_dir())
-    listed = {clip.path.stem for clip in learnt}
-    others = [
-        Clip(path, slug, int(path.stem[0]), path.stem.split("-")[1])
-        for slug, folder in zip(SLUGS, folders, strict=True)
-        for path in sorted((*folder.glob("*.ogg"), *folder.glob("*.wav")))
-        if path.stem in CC_SAMPLING_PLUS - listed
-    ]
-    clips = sorted([*learnt, *others], key=lambda clip: (SLUGS.index(clip.slug), clip.path.name))
+    clips = whole_esc10(root)
     sounds = cache.load(clips, RATE_HZ, cache_dir, step)
     return [
         FoldClip(clip.slug, clip.path.stem, clip.fold, sound)

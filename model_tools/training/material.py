@@ -10,7 +10,7 @@ from typing import Any
 from aed_daemon.errors import AedError
 from aed_daemon.manifest import BACKGROUND
 from model_tools.data.clip import Clip
-from model_tools.data.esc10 import LABELS, SLUGS, read_esc10
+from model_tools.data.esc10 import LABELS, SLUGS, read_esc10, whole_esc10
 from model_tools.data.examples import examples
 from model_tools.data.negatives import negatives
 from model_tools.data.split import check_leaks
@@ -163,5 +163,5 @@ def esc10_material(data: Path, cache: Path, held_out: HeldOut) -> Material:
             [clip for clip in clips if clip.fold != fold], [clip for clip in clips if clip.fold == fold]
         )
     outputs = (*(slug for slug in SLUGS if slug not in held_out.slugs), BACKGROUND)
-    others = [*examples(cache, clips), *negatives(data, cache, "training")]
+    others = [*examples(cache, whole_esc10(data / "esc10")), *negatives(data, cache, "training")]
     return Material([*clips, *others], outputs, held_out)

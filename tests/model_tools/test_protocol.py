@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from aed_daemon.errors import AedError
 from aed_daemon.manifest import DEFAULT_MODEL
 from model_tools.cli import _parser, main
+from model_tools.cli import protocol as cli
 from model_tools.cli.train import recipe_of
 from model_tools.data.esc10 import SLUGS
 from model_tools.protocol import DEFAULT, FOLDS, ROTATIONS, SEEDS, Job, commands, jobs
@@ -122,3 +125,28 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest
     assert job.trained
     (job.run / "config.json").write_text(json.dumps(facts | {"recipe": asdict(replace(job.recipe, seed=9))}))
     assert not job.trained
+
+
+def test_several_at_once_wait_for_their_teachers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[str] = []
+
+    def make(job: Job, _: object) -> None:
+        told.append(f"begin {job.name}")
+        time.sleep(0.2 if job.pretrained else 0.0)
+        if job.name == "distilled/fold2-seed1":
+            raise AedError("the disk is full")
+        told.append(f"end {job.name}")
+
+    monkeypatch.setattr(cli, "_make", make)
+    assert main(["protocol", "--only", "*/fold1-seed1", "--at-once", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == []
+    assert told.index("end pretrained/fold1-seed1") < told.index("begin distilled/fold1-seed1")
+    assert told.index("begin scratch/fold1-seed1") < told.index("end pretrained/fold1-seed1")
+    told.clear()
+    assert main(["protocol", "--only", "distilled/fold?-seed1"]) == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert "end distilled/fold1-seed1" in told
+    assert "begin distilled/fold5-seed1" not in told
