@@ -6,6 +6,7 @@ step on two cores. Without a compiler, or on a GPU, PyTorch's own operators do i
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shutil
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 _SOURCE = Path(__file__).with_name("kernels.cpp")
+_BUILT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "model-tools" / "kernels"
 _FLAGS = ["-O3", "-march=native", "-ffast-math", "-fopenmp"]
 
 
@@ -33,7 +35,18 @@ def extension() -> Any:
     # A virtual environment that is not activated has its programs beside the path.
     os.environ["PATH"] = os.pathsep.join([ninja.BIN_DIR, os.environ.get("PATH", "")])
     try:
-        return load("aed_training", [str(_SOURCE)], extra_cflags=_FLAGS, extra_ldflags=["-fopenmp"])
+        _BUILT.mkdir(parents=True, exist_ok=True)
+        with (_BUILT / "building").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            # PyTorch waits for ever for the lock file of a process that was killed while it compiled.
+            (_BUILT / "lock").unlink(missing_ok=True)
+            return load(
+                "aed_training",
+                [str(_SOURCE)],
+                extra_cflags=_FLAGS,
+                extra_ldflags=["-fopenmp"],
+                build_directory=str(_BUILT),
+            )
     except (RuntimeError, OSError, ImportError):
         return None
 

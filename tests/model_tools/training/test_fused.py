@@ -38,6 +38,20 @@ def test_ninja_is_found_where_it_is_not_on_the_path(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_compilation_that_was_killed_holds_up_no_later_one(tmp_path: Path) -> None:
+    left = tmp_path / "model-tools" / "kernels" / "lock"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    program = "from model_tools.training import fused; assert fused.extension() is not None"
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        check=True,
+        timeout=240,
+    )
+
+
 @pytest.mark.parametrize("shape", [(3, 32, 5, 7), (2, 24, 48, 32), (1, 8, 1, 300)])
 def test_values_gradients_and_statistics_are_pytorchs(shape: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(1)
