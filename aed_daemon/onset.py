@@ -13,6 +13,9 @@ RANGE_CDB = 2_000
 SNR_CDB = 600
 """And at least 6 dB above the noise floor, where its loudest frame does."""
 
+LEAST_BACKGROUND_FRAMES = 20
+"""What sounded before a window is known from so many frames on."""
+
 BRIDGE_FRAMES = 10
 """Quiet stretches of up to so many frames do not part a sound from what came before."""
 
@@ -69,20 +72,31 @@ class LevelHistory:
 
         It is the first audible one of the window, or, where audible frames lead up to that one
         without a pause of more than `BRIDGE_FRAMES`, the first of those; never before `earliest`.
-        A sound that does not stand out of the floor begins with the window.
+        A sound that does not stand out of the floor begins with the window. Where the loudest frame
+        stands 6 dB above what sounded before the window, such as music, so must the audible ones.
         """
         first = max(first, earliest)
         if self.loudest_cdb(first, last) < self.floor.cdb + SNR_CDB:
             return first
         levels = self.between(earliest, last).rms_cdb
         begin = last - len(levels)
-        audible = np.flatnonzero(levels >= self.audible_cdb(first, last)) + begin
+        audible_cdb, over_background = self.audible_cdb(first, last), self._background_cdb(first) + SNR_CDB
+        if self.loudest_cdb(first, last) >= over_background:
+            audible_cdb = max(audible_cdb, over_background)
+        audible = np.flatnonzero(levels >= audible_cdb) + begin
         onset = int(audible[np.searchsorted(audible, first)])
         for frame in audible[audible < onset][::-1].tolist():
             if onset - frame > BRIDGE_FRAMES + 1:
                 break
             onset = frame
         return onset
+
+    def _background_cdb(self, first: int) -> int:
+        """Return the median level of the frames kept before `first`, `UNSETTLED` of too few."""
+        levels = self.between(0, first).rms_cdb
+        if len(levels) < LEAST_BACKGROUND_FRAMES:
+            return UNSETTLED
+        return int(np.partition(levels, (len(levels) - 1) // 2)[(len(levels) - 1) // 2])
 
     def offset(self, first: int, last: int) -> int:
         """Return the frame after the last audible one of [first, last)."""

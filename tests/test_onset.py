@@ -49,6 +49,24 @@ def test_a_sound_that_does_not_stand_out_begins_with_the_window() -> None:
     assert levels.onset(163, 260, 200) == 200
 
 
+def test_music_under_a_sound_is_not_where_it_begins() -> None:
+    music = [-3_400, -3_000, -2_800, -3_600] * 60
+    levels = history([*music, *[LOUD] * 20])
+    assert levels.onset(163, 260, 0) == 240
+
+
+def test_a_swell_of_the_music_is_not_the_sound_unless_it_reaches_it() -> None:
+    levels = history([-3_000] * 200 + [-2_401] * 40 + [LOUD] * 20)
+    assert levels.onset(163, 260, 0) == 240
+    levels = history([-3_000] * 200 + [-2_400] * 40 + [LOUD] * 20)
+    assert levels.onset(163, 260, 0) == 200
+
+
+def test_a_sound_as_loud_as_what_came_before_begins_as_if_that_were_silent() -> None:
+    levels = history([-9_000] * 400 + [LOUD - 500] * 150 + [LOUD] * 50)
+    assert levels.onset(503, 600, 312) == 400
+
+
 def test_before_the_floor_is_known_the_level_alone_decides() -> None:
     levels = history([QUIET] * 40 + [LOUD] * 57)
     assert levels.onset(0, 97, 0) == 40
