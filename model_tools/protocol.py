@@ -100,15 +100,15 @@ def jobs() -> list[Job]:
         places = {fold: f"fold{fold}-seed{seed}" for fold in FOLDS}
         if seed == 1:
             places[0] = "all-seed1"
+        recipe = replace(PRETRAINED, seed=seed)
         for fold, place in places.items():
-            recipe = replace(PRETRAINED, seed=seed)
             listed.append(Job(f"pretrained/{place}", HeldOut(fold), recipe, pretrained=True))
         recipe = replace(SCRATCH, seed=seed)
-        listed += [Job(f"scratch/{places[fold]}", HeldOut(fold), recipe) for fold in FOLDS]
+        listed += [Job(f"scratch/{place}", HeldOut(fold), recipe) for fold, place in places.items()]
         # Last, so that several at once do not wait for their teachers.
         for fold, place in places.items():
             name, recipe = f"distilled/{place}" if fold else DEFAULT, replace(DISTILLED, seed=seed)
-            teachers = (f"pretrained/{place}",)
+            teachers = (f"pretrained/{place}", f"scratch/{place}")
             listed.append(Job(name, HeldOut(fold), recipe, teachers=teachers, deployed=True))
     for number, strangers in enumerate(ROTATIONS, start=1):
         held_out = HeldOut(fold=number, slugs=strangers)

@@ -47,7 +47,9 @@ class FeedRecipe:
     mixed_share : float
         Part of the crops of a class that are mixed with another class, the label shared between them.
     accompanied_share : float
-        Part of the crops of a class that get a background 3 to 25 dB below them.
+        Part of the crops of a class that get a background beside them.
+    accompanied_db : (float, float)
+        How far that lies below them.
     equaliser_db : float
         Largest gain of the random equaliser.
     low_pass_share, high_pass_share : float
@@ -63,8 +65,9 @@ class FeedRecipe:
     real_share: float = 0.5
     warped_share: float = 0.12
     channelled_share: float = 0.45
-    mixed_share: float = 0.35
-    accompanied_share: float = 0.25
+    mixed_share: float = 0.3
+    accompanied_share: float = 0.45
+    accompanied_db: tuple[float, float] = (0.0, 20.0)
     equaliser_db: float = 8.0
     low_pass_share: float = 0.2
     high_pass_share: float = 0.15
@@ -259,7 +262,7 @@ class Feed:
         elif dice < recipe.mixed_share + recipe.accompanied_share:
             other, _ = self._any_background(rng)
             beside = levels(self._bank, other, self._patch)
-            other_gain_db = audible_dbfs - float(rng.uniform(3.0, 25.0)) - _rms(beside)
+            other_gain_db = audible_dbfs - float(rng.uniform(*recipe.accompanied_db)) - _rms(beside)
         if not target.any():
             target[label] = 1.0
         step_db = float(rng.uniform(-25.0, 6.0) if rng.random() < 0.75 else rng.uniform(-40.0, -25.0))

@@ -82,7 +82,14 @@ SCRATCH = TrainRecipe()
 PRETRAINED = TrainRecipe(epochs=50, learning_rate=1e-3)
 """From the pretrained backbone."""
 
-_FEW = FeedRecipe(background_share=0.6, real_share=0.6, warped_share=0.0, mixed_share=0.15)
+_FEW = FeedRecipe(
+    background_share=0.6,
+    real_share=0.6,
+    warped_share=0.0,
+    mixed_share=0.15,
+    accompanied_share=0.25,
+    accompanied_db=(3.0, 25.0),
+)
 ADAPTED = TrainRecipe(
     epochs=24,
     crops_per_epoch=1_024,
