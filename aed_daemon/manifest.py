@@ -73,6 +73,7 @@ class LabelSpec(_Strict):
     confirm_s: float = Field(
         0.5, ge=0.0, le=60.0, description="Seconds over the threshold that `confirm` asks for."
     )
+    smoothing_s: float = Field(0.0, ge=0.0, le=60.0, description="Seconds over which scores are averaged.")
     xnnpack: Thresholds | None = Field(
         None,
         description="In place of the thresholds, on engines whose scores differ from the reference kernels' "

@@ -49,7 +49,9 @@ def add(commands: Any) -> None:
         "--hours", type=rate, default=1.0, help="of each kind of synthesised sound (default: 1)"
     )
     parser.add_argument(
-        "--lowest", type=probability, default=0.5, help="no threshold is lower (default: 0.5)"
+        "--lowest",
+        type=probability,
+        help="no threshold is lower (default: 0.4 of brief sounds, 0.5 of those that last)",
     )
     parser.add_argument(
         "--best-effort", action="store_true", help="write what comes closest where the budget cannot be met"

@@ -61,7 +61,7 @@ class SoundClass:
     transient : bool
         Whether its sound must be known from its first fraction of a second.
     instant : bool
-        Whether the daemon starts an event at the first hop over the threshold.
+        Whether the daemon starts its events as soon as may be.
     """
 
     label: str

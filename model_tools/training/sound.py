@@ -21,7 +21,7 @@ TRANSIENT = frozenset({"dog", "crying_baby", "sneezing", "rooster"})
 """Classes of ESC-10 whose sound must be known from its first fraction of a second."""
 
 INSTANT = TRANSIENT | {"clock_tick"}
-"""Classes of ESC-10 that start an event at the first hop over the threshold; the others must be confirmed."""
+"""Classes of ESC-10 whose events start as soon as may be; the others are confirmed for longer."""
 
 
 def frame_dbfs(samples: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.float64]:

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aed_daemon.config import DetectionConfig
+from aed_daemon.manifest import BACKGROUND, DEFAULT_MODEL, load_manifest
+from aed_daemon.rules import class_rules
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.data.clip import Clip
 from model_tools.data.esc10 import SLUGS
@@ -15,12 +18,14 @@ from model_tools.training.feed import FeedRecipe
 from model_tools.training.material import HeldOut, esc10_material
 
 
-def test_continuous_sounds_are_confirmed_and_short_ones_are_not() -> None:
-    modes = {slug: label_of(slug).mode for slug in SLUGS}
-    instant = {"dog", "rooster", "sneezing", "crying_baby", "clock_tick"}
-    confirmed = {"rain", "sea_waves", "helicopter", "chainsaw", "crackling_fire"}
-    assert {slug for slug in instant if modes[slug] == "instant"} == instant
-    assert {slug for slug in confirmed if modes[slug] == "confirm"} == confirmed
+def test_brief_sounds_start_with_their_second_hop_and_lasting_ones_are_confirmed_for_longer() -> None:
+    brief = {"dog", "rooster", "sneezing", "crying_baby", "clock_tick"}
+    entries = [label_of(slug) for slug in (*SLUGS, BACKGROUND)]
+    manifest = load_manifest(DEFAULT_MODEL).model_copy(update={"labels": entries})
+    rules = {rule.slug: rule for rule in class_rules(DetectionConfig(), manifest)}
+    assert {slug: (rule.confirm_hops, rule.smoothing_hops) for slug, rule in rules.items()} == {
+        slug: (2, 1) if slug in brief else (4, 2) for slug in SLUGS
+    }
     assert label_of("dog").label == "Dog"
 
 
