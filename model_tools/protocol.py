@@ -6,14 +6,13 @@ classes for the open set, and the default model on all folds. Every network that
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from aed_daemon.manifest import load_manifest
 from model_tools.training.material import HeldOut
 from model_tools.training.recipe import DISTILLED, PRETRAINED, SCRATCH, TrainRecipe
-from model_tools.training.run_folder import WEIGHTS, read_config
+from model_tools.training.run_folder import WEIGHTS, digest, read_config
 
 FOLDS = (1, 2, 3, 4, 5)
 SEEDS = (1, 2, 3)
@@ -73,16 +72,21 @@ class Job:
         if not (self.run / WEIGHTS).exists():
             return False
         config = read_config(self.run)
-        asked = json.loads(json.dumps(asdict(self.recipe)))
-        return bool(config["recipe"] == asked and HeldOut.from_config(config) == self.held_out)
+        return digest(config["recipe"]) == self.digest and HeldOut.from_config(config) == self.held_out
+
+    @property
+    def digest(self) -> str:
+        """What tells its recipe from another, seed included."""
+        return digest(asdict(self.recipe))
 
     @property
     def quantized(self) -> bool:
-        """Whether its model is there, and says that it left out the same and has the same seed."""
+        """Whether its model is there, and says that it is by this recipe and left out the same."""
         if not self.model.exists():
             return False
-        told = load_manifest(self.model).provenance
-        return (told.held_out, told.seed) == (str(self.held_out), self.recipe.seed)
+        manifest = load_manifest(self.model)
+        told: dict[str, str] = manifest.metrics.get("recipe", {})
+        return (manifest.provenance.held_out, told.get("sha256")) == (str(self.held_out), self.digest)
 
     @property
     def made(self) -> bool:
@@ -134,7 +138,10 @@ def commands(job: Job, options: list[str], backbone: Path) -> list[list[str]]:
         train += ["--weights", str(backbone)]
     if job.teachers:
         train += ["--teachers", *(str(Path("runs") / teacher) for teacher in job.teachers)]
-    steps = [] if job.quantized else [["quantize", str(job.run), "--out", str(job.model), *options]]
+    quantize = ["quantize", str(job.run), "--out", str(job.model), *options]
+    if job.name != DEFAULT:
+        quantize.append("--keep-float")
+    steps = [] if job.quantized else [quantize]
     if steps and not job.trained:
         steps.insert(0, train)
     if job.deployed:

@@ -131,7 +131,7 @@ def measure(
     with ExitStack() as stack:
         variants: dict[str, tuple[evaluate.Scores, Sequence[str]]] = {}
         if run is not None:
-            variants["float"] = (evaluate.float_scores(run, SPEC), read_config(run)["outputs"])
+            variants["float"] = (evaluate.run_scores(run, SPEC), read_config(run)["outputs"])
         if model is not None:
             for engine in engines:
                 scores, used = stack.enter_context(evaluate.int8_scores(model, engine))

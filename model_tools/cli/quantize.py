@@ -28,18 +28,24 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--model-version", default="1", help="version of the model in its manifest (default: 1)"
     )
+    parser.add_argument(
+        "--keep-float",
+        action="store_true",
+        help="also leave the weights beside the model in half precision, for `evaluate`",
+    )
     parser.set_defaults(run_command=run)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
     from aed_daemon.spec import YAMNET_256
+    from model_tools.half_precision import write_half
     from model_tools.quantization_report import quantization_report
     from model_tools.quantize import convert, provenance, representative_patches, write_model
     from model_tools.training import bank
     from model_tools.training.feed import FeedRecipe
     from model_tools.training.material import classes_of
-    from model_tools.training.run_folder import read_config, read_weights, write_text
+    from model_tools.training.run_folder import digest, family_of, read_config, read_weights, write_text
     from model_tools.training.train import feed_source
 
     folder: Path = arguments.run
@@ -67,10 +73,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         spec=YAMNET_256,
         activation=recipe["activation"],
         origin=provenance(config, material, shares),
-        metrics={**_checked(folder), "quantization_worst_layer": summary},
+        metrics={
+            **_checked(folder),
+            "quantization_worst_layer": summary,
+            "recipe": {"sha256": digest(recipe), **family_of(config)},
+        },
         outputs=config["outputs"],
         classes=classes_of(config),
     )
+    if arguments.keep_float:
+        write_half(out, weights)
     return {"model": str(out), "bytes": len(model), "worst_layer": summary}
 
 

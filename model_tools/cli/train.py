@@ -116,8 +116,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     teachers = [read_weights(teacher, YAMNET_256) for teacher in arguments.teachers]
     for teacher in arguments.teachers:
         _refuse_other_teaching(teacher, held_out, recipe)
+    made_from: dict[str, Any] = {"teachers": [str(teacher) for teacher in arguments.teachers]}
+    made_from |= {name: str(given) for name in ("weights", "base") if (given := getattr(arguments, name))}
     last = train_with_progress(
-        arguments, material, recipe, folder, start=start_of(arguments), teachers=teachers
+        arguments,
+        material,
+        recipe,
+        folder,
+        start=start_of(arguments),
+        teachers=teachers,
+        made_from=made_from,
     )
     return {"run": str(folder), **last}
 
@@ -167,6 +175,7 @@ def train_with_progress(
     *,
     start: Arrays | None,
     teachers: Sequence[Arrays] = (),
+    made_from: dict[str, Any] | None = None,
     title: str = "train",
 ) -> dict[str, Any]:
     """Train behind a progress bar and return what is known after the last epoch."""
@@ -195,6 +204,7 @@ def train_with_progress(
             arguments.cache,
             start=start,
             teachers=teachers,
+            made_from=made_from,
             device=arguments.device,
             banked=lambda done, total: progress.update(banking, completed=done, total=total),
             epoch_done=epoch_done,

@@ -24,7 +24,7 @@ from model_tools.evaluation.clip_scores import (
     joined,
     score_clips,
 )
-from model_tools.evaluation.clips import float_scores
+from model_tools.evaluation.clips import Scores, float_scores, run_scores
 from model_tools.evaluation.deployed import (
     ClipFound,
     FalseAlarms,
@@ -41,6 +41,7 @@ from model_tools.evaluation.networks import Network
 from model_tools.evaluation.psds import PsdsParameters, Rates
 from model_tools.evaluation.soundscape import Background, Ingredient, Soundscape, soundscapes
 from model_tools.evaluation.streams import QUIET_KINDS, recorded, synthesised
+from model_tools.half_precision import read_half
 
 Tell = Callable[[str], None]
 
@@ -96,27 +97,34 @@ def int8_tables(bench: Bench, seeds: Mapping[int, Sequence[Network]]) -> dict[in
 def float_tables(
     bench: Bench, seeds: Mapping[int, Sequence[Network]], runs: Mapping[tuple[str, int, int], Path]
 ) -> dict[int, ClipTable]:
-    """Return the same by the networks before quantisation; no seed of which a run folder is missing.
+    """Return the same by the networks before quantisation; no seed of which one is missing.
 
     Parameters
     ----------
     runs : mapping of (str, int, int) to Path
-        Run folders by family, fold and seed.
+        Run folders by family, fold and seed, for models without weights in half precision beside them.
     """
     tables = {}
     for seed, networks in seeds.items():
-        folders = [runs.get((network.family, network.fold, seed)) for network in networks]
         parts = []
-        for network, folder in zip(networks, folders, strict=True):
-            if folder is None:
+        for network in networks:
+            clips, spec = bench.of_fold(network.fold), network.manifest.spec
+            scores = _before_quantisation(network, runs.get((network.family, network.fold, seed)))
+            if scores is None:
                 break
             bench.tell(f"clips before quantisation: {network.name}")
-            clips, spec = bench.of_fold(network.fold), network.manifest.spec
-            means = float_means(float_scores(folder, spec), [clip.samples for clip in clips], spec)
+            means = float_means(scores, [clip.samples for clip in clips], spec)
             parts.append(score_clips(clips, network.manifest.slugs, means))
         else:
             tables[seed] = joined(parts)
     return tables
+
+
+def _before_quantisation(network: Network, run: Path | None) -> Scores | None:
+    weights = read_half(network.path)
+    if weights is not None:
+        return float_scores(weights, network.manifest.activation)
+    return run_scores(run, network.manifest.spec) if run else None
 
 
 def int8_against_float(

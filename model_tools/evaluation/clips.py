@@ -29,6 +29,8 @@ from model_tools.evaluation.statistics import wilson
 
 if TYPE_CHECKING:
     from aed_daemon.inference import Classifier
+    from model_tools.architecture import Arrays
+    from model_tools.training.activation import Activation
 
 Engine = Literal["auto", "litert", "tflite"]
 
@@ -95,7 +97,16 @@ def clip_patches(samples: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.
     return np.stack(kept or [patches[int(np.argmax(loudest))].rows])
 
 
-def float_scores(run: Path, spec: FeatureSpec) -> Scores:
+def float_scores(weights: Arrays, activation: Activation) -> Scores:
+    """Return the scores of a network before quantisation."""
+    from model_tools.training.activation import probabilities
+    from model_tools.training.network import from_arrays
+
+    network = from_arrays(weights).eval()
+    return lambda patches: probabilities(network, patches, activation)
+
+
+def run_scores(run: Path, spec: FeatureSpec) -> Scores:
     """Return the scores of a run's network before quantisation.
 
     Raises
@@ -103,13 +114,9 @@ def float_scores(run: Path, spec: FeatureSpec) -> Scores:
     ModelError
         If the run has left no weights, or ones for other features.
     """
-    from model_tools.training.activation import probabilities
-    from model_tools.training.network import from_arrays
     from model_tools.training.run_folder import read_config, read_weights
 
-    network = from_arrays(read_weights(run, spec)).eval()
-    activation = read_config(run)["recipe"]["activation"]
-    return lambda patches: probabilities(network, patches, activation)
+    return float_scores(read_weights(run, spec), read_config(run)["recipe"]["activation"])
 
 
 _classifier: Classifier | None = None

@@ -146,7 +146,7 @@ class _Computation:
             told["int8_against_float"] = int8_against_float(floats, int8s)
             figures["float"] = _only(told["float"], _CLIP_KEYS)
         else:
-            text = "there are no run folders with the weights before quantisation (--runs)"
+            text = "neither weights in half precision beside the models nor run folders (--runs)"
             self.reasons[f"{key}.float"] = text
         self.details.setdefault("esc10", {})[family] = told
         return figures

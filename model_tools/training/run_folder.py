@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,13 @@ _CONFIG, _HISTORY, _CHECKPOINT, _CURVES = "config.json", "history.csv", "checkpo
 _BEST = "best.npz"
 
 
-def begin(run: Path, material: Material, recipe: TrainRecipe, spec: FeatureSpec) -> None:
+def begin(
+    run: Path,
+    material: Material,
+    recipe: TrainRecipe,
+    spec: FeatureSpec,
+    made_from: Mapping[str, Any] | None = None,
+) -> None:
     """Write config.json, or check that the run in the folder is this one.
 
     Raises
@@ -37,7 +43,7 @@ def begin(run: Path, material: Material, recipe: TrainRecipe, spec: FeatureSpec)
         If the folder holds a run of another recipe or other clips.
     """
     run.mkdir(parents=True, exist_ok=True)
-    facts = describe(material, recipe, spec)
+    facts = describe(material, recipe, spec) | ({"made_from": dict(made_from)} if made_from else {})
     path = run / _CONFIG
     if path.exists() and (run / _CHECKPOINT).exists():
         found = read_config(run)
@@ -68,6 +74,21 @@ def describe(material: Material, recipe: TrainRecipe, spec: FeatureSpec) -> dict
         },
     }
     return json.loads(json.dumps(facts))  # type: ignore[no-any-return]
+
+
+def digest(recipe: Mapping[str, Any]) -> str:
+    """Return what tells one recipe from another: the beginning of the hash of all that it says."""
+    return hashlib.sha256(json.dumps(dict(recipe), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def family_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return whether a run had a teacher or began with the backbone, nothing of a run that does not say."""
+    made_from = config.get("made_from")
+    if made_from is None or "base" in made_from:
+        return {}
+    if made_from.get("teachers"):
+        return {"family": "distilled"}
+    return {"family": "pretrained" if "weights" in made_from else "scratch"}
 
 
 def read_config(run: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,7 @@ def train(
     start: Arrays | None = None,
     head: bool = False,
     teachers: Sequence[Arrays] = (),
+    made_from: Mapping[str, Any] | None = None,
     validate_every: int = 10,
     device: str = "auto",
     banked: Callable[[int, int], None] = lambda *_: None,
@@ -94,6 +95,8 @@ def train(
         Whether the last layer is taken from `start` too.
     teachers : sequence of Arrays
         Networks of the same outputs whose mean opinion is learnt beside the labels.
+    made_from : mapping, optional
+        What `start` and `teachers` are, for config.json.
     validate_every : int
         Epochs between two looks at the validation fold, if the material has one.
     device : str
@@ -131,7 +134,7 @@ def train(
         learner.body.requires_grad_(False)
     optimizer = _optimizer(learner, recipe)
     state = _State(learner, average, optimizer)
-    run_folder.begin(run, material, recipe, spec)
+    run_folder.begin(run, material, recipe, spec, made_from)
     done, elapsed, rows = state.resume(run)
     validation = validation_set(material, folder, spec)
     board = run_folder.Board(run, done)

@@ -19,7 +19,7 @@ from aed_daemon.manifest import load_manifest
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.cli import main
 from model_tools.data.esc10 import SLUGS
-from model_tools.evaluation.clips import Engine, float_scores, int8_scores
+from model_tools.evaluation.clips import Engine, int8_scores, run_scores
 from model_tools.quantize import operators
 
 
@@ -90,7 +90,7 @@ def test_every_engine_agrees_with_the_float_network(
     model: Path, trained: tuple[Path, list[str]], engine: Engine
 ) -> None:
     patches = np.random.default_rng(0).uniform(-9.0, 3.0, (8, 96, 64)).astype(np.float32)
-    expected = float_scores(trained[0], SPEC)(patches)
+    expected = run_scores(trained[0], SPEC)(patches)
     with int8_scores(model, engine) as (scores, used):
         assert used == engine
         assert np.abs(scores(patches) - expected).max() < 0.1
@@ -189,7 +189,7 @@ def test_independent_outputs_reach_the_device(
     assert load_manifest(model).activation == "sigmoid"
     assert tensorflow.submit(operators, model.read_bytes()).result()[-1] == "LOGISTIC"
     patches = np.random.default_rng(0).uniform(-9.0, 3.0, (8, 96, 64)).astype(np.float32)
-    expected = float_scores(tmp_path, SPEC)(patches)
+    expected = run_scores(tmp_path, SPEC)(patches)
     assert not np.allclose(expected.sum(axis=1), 1.0)
     with int8_scores(model, "auto") as (scores, _):
         assert np.abs(scores(patches) - expected).max() < 0.1

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,13 +82,17 @@ def test_only_what_is_missing_is_done(tmp_path: Path, monkeypatch: pytest.Monkey
     job.model.parent.mkdir(parents=True)
     shutil.copy(DEFAULT_MODEL, job.model)
     provenance = shipped["provenance"] | {"seed": 2, "held_out": "ESC-10 fold 1"}
-    told = shipped | {"file": job.model.name, "provenance": provenance, "metrics": {}}
+    metrics: dict[str, Any] = {"recipe": {"sha256": job.digest}}
+    told = shipped | {"file": job.model.name, "provenance": provenance, "metrics": metrics}
     job.model.with_suffix(".json").write_text(json.dumps(told))
     assert steps() == ["calibrate"]
     assert not job.made
-    told["metrics"] = {"calibration": {}}
+    metrics["calibration"] = {}
     job.model.with_suffix(".json").write_text(json.dumps(told))
     assert job.made
+    metrics["recipe"] = {"sha256": "of another recipe"}
+    job.model.with_suffix(".json").write_text(json.dumps(told))
+    assert steps()[0] == "quantize"
 
 
 def test_the_list_says_what_is_missing(
@@ -97,11 +102,13 @@ def test_the_list_says_what_is_missing(
     shipped = json.loads(DEFAULT_MODEL.with_suffix(".json").read_text())
     folder = tmp_path / "evaluation" / "scratch"
     folder.mkdir(parents=True)
+    recipes = {job.name: job.digest for job in jobs()}
     for seed, held_out in ((2, "ESC-10 fold 1"), (3, "ESC-10 fold 5")):
         model = folder / f"fold1-seed{seed}.tflite"
         shutil.copy(DEFAULT_MODEL, model)
         provenance = shipped["provenance"] | {"seed": seed, "held_out": held_out}
-        facts = shipped | {"file": model.name, "provenance": provenance}
+        metrics = {"recipe": {"sha256": recipes[f"scratch/fold1-seed{seed}"]}}
+        facts = shipped | {"file": model.name, "provenance": provenance, "metrics": metrics}
         model.with_suffix(".json").write_text(json.dumps(facts))
     assert main(["protocol", "--list", "--only", "scratch/fold1-*"]) == 0
     found = json.loads(capsys.readouterr().out)
