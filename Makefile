@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 RUN_PACKAGES := libportaudio2 mosquitto python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg g++ python3-dev
+TEST_PACKAGES := $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg g++ python3-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 TRAIN_PACKAGES := espeak-ng ffmpeg g++ python3-dev
 
 .PHONY: help install run test check format bench negatives model train-folds evaluate docs install-service lock clean
@@ -63,7 +63,7 @@ train-folds: negatives ## make the networks that every figure comes from: folds,
 	$(BIN)/model-tools protocol $(ARGS)
 
 evaluate: $(VENV)/.dev ## every figure from the model files; writes benchmarks/accuracy.json and .html (make negatives first)
-	$(BIN)/model-tools evaluate --all $(ARGS)
+	$(BIN)/model-tools evaluate --all --card MODEL_CARD.md $(ARGS)
 
 docs: $(VENV)/.dev ## generate the reference pages
 	$(BIN)/python -m aed_daemon.config_reference docs/configuration.md

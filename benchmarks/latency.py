@@ -33,7 +33,7 @@ from tests.mosquitto import Mosquitto
 CLASS = "dog"
 FOLDER = "Dog bark"
 MEDIAN_LIMIT, P95_LIMIT, N_LIMIT = Limit(0.7), Limit(1.2), Limit(30, at_least=True)
-_FOLDS = Path(__file__).parents[1] / "evaluation" / "folds"
+_NETWORKS = Path(__file__).parents[1] / "evaluation" / "distilled"
 _LEAD_S, _BEFORE_S, _AFTER_S = 12.0, 2.0, 1.5
 _GRACE_S = 0.5
 
@@ -194,7 +194,7 @@ def summary(latencies: Sequence[float]) -> dict[str, float]:
 
 def run(*, quick: bool) -> Outcome:
     """Measure it, all folds at once, each with a daemon and a microphone of its own."""
-    models = networks([DEFAULT_MODEL, *sorted(_FOLDS.glob("*.tflite"))])
+    models = networks(sorted(_NETWORKS.glob("*-seed1.tflite")))
     if quick:
         models = dict(list(models.items())[-1:])
     if not models:

@@ -62,7 +62,7 @@ def test_both_layouts_give_the_same_scores(tmp_path: Path, engine: Literal["lite
     scores = [mels_first.scores(rows[at : at + 96]) for at in range(0, len(rows) - 96, 24)]
     again = [frames_first.scores(rows[at : at + 96]) for at in range(0, len(rows) - 96, 24)]
     assert np.array_equal(scores, again)
-    assert len(np.unique(np.argmax(scores, axis=1))) > 1
+    assert len(np.unique(scores, axis=0)) > 3
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_header_with_nothing_behind_it_is_refused(
 
 
 def test_auto_takes_the_first_engine_there_is() -> None:
-    assert load_classifier().engine == available_engines()[0]
+    assert load_classifier().engine == available_engines(DEFAULT_MODEL)[0]
     assert [load_classifier(engine=engine).exact for engine in available_engines()] == [
         engine == "tflite" for engine in available_engines()
     ]

@@ -66,6 +66,7 @@ def add(commands: Any) -> None:
     )
     every.add_argument("--out", type=Path, default=Path("benchmarks/accuracy.json"), metavar="FILE")
     every.add_argument("--report", type=Path, default=Path("benchmarks/accuracy.html"), metavar="FILE")
+    every.add_argument("--card", type=Path, metavar="FILE", help="model card whose figures are written anew")
     parser.set_defaults(run_command=run)
 
 
@@ -163,6 +164,7 @@ def _everything(arguments: argparse.Namespace) -> dict[str, Any]:
     from aed_daemon import __version__
     from aed_daemon.manifest import DEFAULT_MODEL
     from model_tools.evaluation.accuracy import Bench
+    from model_tools.evaluation.card import write_card
     from model_tools.evaluation.clip_scores import fold_clips
     from model_tools.evaluation.everything import compute, find_runs, shipped_recipe, write_figures
     from model_tools.evaluation.listening import Listeners
@@ -198,6 +200,8 @@ def _everything(arguments: argparse.Namespace) -> dict[str, Any]:
     drawn = {f"{family}/fold{fold}-seed{seed}": path for (family, fold, seed), path in runs.items()}
     facts = {"aed-daemon": __version__, "engine": engine, "default model": shipped.manifest.sha256[:12]}
     write_report(arguments.report, found, drawn, facts)
+    if arguments.card:
+        write_card(arguments.card, found.figures)
     return {"figures": str(arguments.out), "report": str(arguments.report)} | {
         key: value for key, value in found.figures.items() if key != "details"
     }

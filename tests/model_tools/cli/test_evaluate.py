@@ -10,15 +10,20 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from aed_daemon.errors import AedError
 from aed_daemon.manifest import DEFAULT_MODEL
 from model_tools.cli import main
 from model_tools.data.esc10 import SLUGS
 from model_tools.evaluation.accuracy import Bench, open_rotations
+from model_tools.evaluation.card import BEGIN, END, stated, tables, write_card
 from model_tools.evaluation.clip_scores import fold_clips
-from model_tools.evaluation.listening import Listeners
+from model_tools.evaluation.listening import Listeners, of_samples
 from model_tools.evaluation.networks import read_network
+from tests.model_tools.evaluation.test_trace import bursts
+from tests.model_tools.export.compilers import need_host
 
 KEYS: dict[str, Any] = {
     "esc10": {
@@ -56,6 +61,8 @@ def evaluated(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     options = ["--data", str(tiny_data), "--cache", str(root / "cache"), "--runs", str(root / "none")]
     options += ["--networks", str(root / "networks"), "--default", str(default), "--hours", "0.0167"]
     options += ["--out", str(root / "accuracy.json"), "--report", str(root / "accuracy.html")]
+    (root / "CARD.md").write_text(f"# Card\n\n{BEGIN}\nold figures\n{END}\n\nAn end.\n")
+    options += ["--card", str(root / "CARD.md")]
     assert main(["evaluate", "--all", *options]) == 0
     return root
 
@@ -133,12 +140,32 @@ def test_the_report_is_one_file_with_its_pictures_in_it(evaluated: Path) -> None
         assert f"<h2>{title}" in page
 
 
-def test_c_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "--backend", "c"]) == 1
-    assert "there is no C yet to evaluate" in capsys.readouterr().err
+def test_c_is_measured_beside_the_network_that_it_was_made_from(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need_host()
+    model = copied(tmp_path / "networks" / "x.tflite", "ESC-10 fold 1")
+    options = ["--data", str(tiny_data), "--cache", str(tmp_path / "cache"), "--engine", "tflite"]
+    assert main(["evaluate", "--backend", "c", "--model", str(model), *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["c"]["n"] == 10
+    assert found["c"] == found["int8_tflite"]
+    assert len(list((tmp_path / "cache" / "native").glob("*/x.*.so"))) == 1
+    assert {path.suffix for path in model.parent.iterdir()} == {".tflite", ".json"}
 
 
-@pytest.mark.parametrize(("backend", "needs"), [("float", "--run"), ("int8", "--model")])
+def test_listeners_run_the_c_in_place_of_a_runtime(tmp_path: Path) -> None:
+    need_host()
+    model = copied(tmp_path / "x.tflite", "")
+    sound = of_samples("bursts", "bursts", bursts(6.0, 3), real=True)
+    with Listeners(1, "native", natives=tmp_path / "cache") as c, Listeners(1, "tflite") as tflite:
+        assert c.engine(model) == ("native", True)
+        (ours,), (theirs,) = (list(listeners.listen(model, [sound])) for listeners in (c, tflite))
+    assert np.array_equal(ours.trace.scores, theirs.trace.scores)
+    assert ours.events == theirs.events
+
+
+@pytest.mark.parametrize(("backend", "needs"), [("float", "--run"), ("int8", "--model"), ("c", "--model")])
 def test_a_backend_needs_its_network(backend: str, needs: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--backend", backend]) == 1
     assert f"Give {needs}, or --all." in capsys.readouterr().err
@@ -155,3 +182,31 @@ def test_the_open_set_hears_the_left_out_fold_and_the_validation_fold(
     assert [clip.name[0] for clip in found.validation] == ["2"] * 10
     assert {clip.slug for clip in found.clips} == set(SLUGS)
     assert all(clip.known for clip in found.clips)
+
+
+def test_the_card_gets_the_figures_and_keeps_its_text(evaluated: Path) -> None:
+    figures = json.loads((evaluated / "accuracy.json").read_text())
+    card = (evaluated / "CARD.md").read_text()
+    assert card.startswith("# Card\n\n")
+    assert card.endswith("\n\nAn end.\n")
+    assert "old figures" not in card
+    assert stated(card) == tables(figures)
+    share = figures["esc10"]["distilled"]["int8"]["clip_accuracy"]
+    assert f"| *distilled* | {100 * share:.2f} % (" in card
+    assert "| event F1 on soundscapes at 6 to 20 dB" in card
+    assert f"| {figures['deployed']['event_f1_macro']:.3f} |" in card
+    write_card(evaluated / "CARD.md", figures)
+    assert (evaluated / "CARD.md").read_text() == card
+
+
+def test_a_card_without_a_place_for_figures_is_named(tmp_path: Path) -> None:
+    (tmp_path / "CARD.md").write_text("# Card\n")
+    with pytest.raises(AedError, match="no place for the figures") as caught:
+        write_card(tmp_path / "CARD.md", {})
+    assert "CARD.md" in str(caught.value)
+
+
+def test_the_shipped_card_states_the_recorded_figures() -> None:
+    root = Path(__file__).parents[3]
+    figures = json.loads((root / "benchmarks" / "accuracy.json").read_text())
+    assert stated((root / "MODEL_CARD.md").read_text()) == tables(figures)
