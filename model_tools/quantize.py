@@ -265,7 +265,7 @@ def label_of(slug: str, classes: Mapping[str, SoundClass] = ESC10_CLASSES) -> La
         label=known.label,
         threshold_on=OWN_THRESHOLD_ON if own else BRIEF_THRESHOLD_ON if known.instant else THRESHOLD_ON,
         threshold_off=THRESHOLD_OFF,
-        mode="instant" if own and known.instant else "confirm",
+        mode="confirm",
         confirm_s=BRIEF_CONFIRM_S if known.instant else LASTING_CONFIRM_S,
         smoothing_s=0.0 if own or known.instant else LASTING_SMOOTHING_S,
     )

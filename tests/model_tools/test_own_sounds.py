@@ -136,7 +136,7 @@ def test_every_command_runs_or_says_why_not() -> None:
 def test_training_tells_what_it_made_of_the_folder(place: Path) -> None:
     text = said(place, "model-tools train")
     assert "doorbell: 1 files, the first is notes.txt, are ignored" in text
-    assert "class oven_beep: 8 clips; short, starts an event at once." in text
+    assert "class oven_beep: 8 clips; short, starts an event at its second hop." in text
     assert re.search(r"\d of \d recordings that were held out start their class and no other", text)
     assert "`model-tools fetch negatives`" in text
 
@@ -155,7 +155,7 @@ def test_the_manifest_says_what_the_model_is(place: Path) -> None:
     assert manifest.name == "my_sounds"
     assert manifest.slugs == (*SOUNDS, "background")
     assert {label.label for label in manifest.labels} == {"Doorbell", "Knocking", "Oven beep", "Background"}
-    assert {label.slug for label in manifest.labels if label.mode == "instant"} == set(SOUNDS)
+    assert {label.slug for label in manifest.labels if label.confirm_s == 0.24} == set(SOUNDS)
     assert "check" in manifest.metrics
     assert manifest.provenance.held_out == ""
     # Nobody has said under what terms the recordings are.
