@@ -76,7 +76,8 @@ def tell(sounds: OwnSounds) -> None:
         print(f"{finding}{left_out}", file=sys.stderr)
     for slug, kind in sorted(sounds.classes.items()):
         count = sum(1 for clip in sounds.clips if clip.slug == slug)
-        mode = "short, starts an event at its second hop" if kind.instant else "goes on, is confirmed for 0.5 s"
+        brief, lasting = "short, starts an event at its second hop", "goes on, is confirmed for half a second"
+        mode = brief if kind.instant else lasting
         print(f"class {slug}: {count} clips; {mode}.", file=sys.stderr)
 
 
