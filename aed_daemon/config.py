@@ -63,10 +63,12 @@ class ModelConfig(Section):
     path: FilePath | None = Field(
         default=None, description="NAME.tflite with NAME.json beside it; unset: the built-in model."
     )
-    engine: Literal["auto", "litert", "tflite"] = Field(
-        default="auto", description="What runs it; auto: litert where it is installed, else tflite."
+    engine: Literal["auto", "native", "litert", "tflite"] = Field(
+        default="auto",
+        description="What runs it; auto: native where the library of `model-tools native` lies beside it, "
+        "else litert where it is installed, else tflite.",
     )
-    threads: int = Field(default=1, ge=1, le=16, description="Threads of one inference.")
+    threads: int = Field(default=1, ge=1, le=16, description="Threads of one inference; native has one.")
 
 
 class GateConfig(Section):

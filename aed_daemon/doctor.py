@@ -131,11 +131,16 @@ def _configuration(place: _Place) -> Check:
     return place.config_check
 
 
-def _engine(_: _Place) -> Check:
+def _engine(place: _Place) -> Check:
     from aed_daemon.inference import available_engines
+    from aed_daemon.manifest import DEFAULT_MODEL
 
-    engines = available_engines()
-    hint = "pip install tflite-runtime (Python 3.11), or ai-edge-litert (newer; not on armv7l)."
+    model = place.config.model.path if place.config else None
+    engines = available_engines(model or DEFAULT_MODEL)
+    hint = (
+        "pip install tflite-runtime (Python 3.11) or ai-edge-litert (newer; not on armv7l), or make the "
+        "model's library with model-tools native."
+    )
     if not engines:
         return Check("engine", False, "none", hint, ModelError.exit_code)
     return Check("engine", True, ", ".join(engines))

@@ -1,4 +1,4 @@
-"""Classifier: an int8 TFLite network behind one call; the only importer of the TFLite runtimes."""
+"""Classifier: an int8 network behind one call; the only importer of the TFLite runtimes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aed_daemon.errors import ModelError
-from aed_daemon.manifest import DEFAULT_MODEL, ModelManifest, load_manifest, read_model_file
+from aed_daemon.manifest import DEFAULT_MODEL, ModelManifest, TensorSpec, load_manifest, read_model_file
+from aed_daemon.native import NativeLibrary, library_path
 
-Engine = Literal["litert", "tflite"]
+Runtime = Literal["litert", "tflite"]
+Engine = Literal["native", Runtime]
 
-_MODULES: dict[Engine, str] = {
+_MODULES: dict[Runtime, str] = {
     "litert": "ai_edge_litert.interpreter",
     "tflite": "tflite_runtime.interpreter",
 }
-_PACKAGES: dict[Engine, str] = {"litert": "ai-edge-litert", "tflite": "tflite-runtime"}
+_PACKAGES: dict[Runtime, str] = {"litert": "ai-edge-litert", "tflite": "tflite-runtime"}
 
-_EXACT: dict[Engine, bool] = {"litert": False, "tflite": True}
-"""Whether the engine gives the bytes of TFLite's reference kernels. LiteRT's default, XNNPACK, does not."""
+_EXACT: dict[Runtime, bool] = {"litert": False, "tflite": True}
+"""Whether the runtime gives the bytes of TFLite's reference kernels. LiteRT's default, XNNPACK, does not."""
 
 
 class Classifier(Protocol):
@@ -36,9 +38,17 @@ class Classifier(Protocol):
         """Return the scores, int8 (classes,), of a patch, float32 (patch_frames, n_mels)."""
 
 
-def available_engines() -> list[Engine]:
-    """Return the engines that are installed, in the order in which `auto` takes them."""
+def available_engines(model: Path | None = None) -> list[Engine]:
+    """Return the engines that are there, in the order in which `auto` takes them.
+
+    Parameters
+    ----------
+    model : Path, optional
+        Whose: `native` is there if its library lies beside it. Without one, the runtimes that are installed.
+    """
     found: list[Engine] = []
+    if model is not None and library_path(model).exists():
+        found.append("native")
     for engine, module in _MODULES.items():
         if importlib.util.find_spec(module.partition(".")[0]) is not None:
             found.append(engine)
@@ -72,7 +82,7 @@ class TfliteClassifier:
         If the runtime is missing, cannot read the file, or finds other tensors than the manifest's.
     """
 
-    def __init__(self, model: bytes, manifest: ModelManifest, engine: Engine, threads: int = 1) -> None:
+    def __init__(self, model: bytes, manifest: ModelManifest, engine: Runtime, threads: int = 1) -> None:
         self.engine: str = engine
         self.exact = _EXACT[engine]
         self.manifest = manifest.for_engine(exact=self.exact)
@@ -96,7 +106,7 @@ class TfliteClassifier:
         self._output = self._tensor("output", self._interpreter.get_output_details(), manifest.output)
         self._transposed = manifest.input.layout == "mels_frames"
 
-    def _tensor(self, role: str, details: list[dict[str, Any]], wanted: Any) -> int:
+    def _tensor(self, role: str, details: list[dict[str, Any]], wanted: TensorSpec) -> int:
         if len(details) != 1:
             raise ModelError(
                 f"the model has {len(details)} {role}s", where=self.manifest.file, expected="one"
@@ -104,20 +114,12 @@ class TfliteClassifier:
         found = details[0]
         scale, zero_point = found["quantization"]
         facts = {
-            "shape": (tuple(int(n) for n in found["shape"]), wanted.shape),
-            "dtype": (np.dtype(found["dtype"]).name, wanted.dtype),
-            "scale": (float(np.float32(scale)), float(np.float32(wanted.scale))),
-            "zero point": (int(zero_point), wanted.zero_point),
+            "shape": tuple(int(n) for n in found["shape"]),
+            "dtype": np.dtype(found["dtype"]).name,
+            "scale": scale,
+            "zero point": int(zero_point),
         }
-        for name, (got, expected) in facts.items():
-            if got != expected:
-                raise ModelError(
-                    f"the {role}'s {name} is not the manifest's",
-                    where=self.manifest.file,
-                    expected=str(expected),
-                    got=str(got),
-                    hint="Model and manifest do not belong together.",
-                )
+        _check_tensor(self.manifest, role, facts, wanted)
         return int(found["index"])
 
     def scores(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -131,17 +133,74 @@ class TfliteClassifier:
         return result
 
 
+class NativeClassifier:
+    """A network that was compiled for this machine by `model-tools native`.
+
+    Parameters
+    ----------
+    library : NativeLibrary
+        The network.
+    manifest : ModelManifest
+        What it is; a library of another model, or of tensors that differ, is refused.
+
+    Raises
+    ------
+    ModelError
+        If library and manifest do not belong together.
+    """
+
+    def __init__(self, library: NativeLibrary, manifest: ModelManifest) -> None:
+        self.engine = "native"
+        self.exact = True
+        self.manifest = manifest.for_engine(exact=True)
+        if library.sha256 != manifest.sha256:
+            raise library.refused(
+                "the library is of another model",
+                expected=f"sha256 {manifest.sha256[:16]}…",
+                got=f"{library.sha256[:16]}…",
+            )
+        for role, found, wanted in (
+            ("input", library.input, manifest.input),
+            ("output", library.output, manifest.output),
+        ):
+            facts = {"shape": found.shape, "scale": found.scale, "zero point": found.zero_point}
+            _check_tensor(manifest, role, facts, wanted)
+        self._library = library
+
+    def scores(self, rows: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return the scores, int8 (classes,), of a patch, float32 (patch_frames, n_mels)."""
+        tensor = self.manifest.input
+        return self._library.scores(quantize(rows, tensor.scale, tensor.zero_point))
+
+
+def _check_tensor(manifest: ModelManifest, role: str, facts: dict[str, Any], wanted: TensorSpec) -> None:
+    for name, got in facts.items():
+        expected = getattr(wanted, name.replace(" ", "_"))
+        if name == "scale":
+            got, expected = float(np.float32(got)), float(np.float32(expected))
+        if got != expected:
+            raise ModelError(
+                f"the {role}'s {name} is not the manifest's",
+                where=manifest.file,
+                expected=str(expected),
+                got=str(got),
+                hint="Model and manifest do not belong together.",
+            )
+
+
 def load_classifier(
-    path: Path | None = None, engine: Literal["auto", "litert", "tflite"] = "auto", threads: int = 1
-) -> TfliteClassifier:
+    path: Path | None = None, engine: Literal["auto", Engine] = "auto", threads: int = 1
+) -> Classifier:
     """Load a model and its manifest.
 
     Parameters
     ----------
     path : Path, optional
         NAME.tflite with NAME.json beside it; the built-in model if None.
-    engine : {"auto", "litert", "tflite"}
-        auto takes the first that is installed.
+    engine : {"auto", "native", "litert", "tflite"}
+        auto takes the first of them that is there.
+    threads : int
+        Threads of one inference; native has one.
 
     Raises
     ------
@@ -150,11 +209,13 @@ def load_classifier(
     """
     path = path or DEFAULT_MODEL
     manifest = load_manifest(path)
-    engines = available_engines()
+    engines: list[Engine] = available_engines(path) if engine == "auto" else [engine]
     if not engines:
         raise ModelError(
-            "no engine is installed to run the network",
-            hint="Install tflite-runtime (Python 3.9 to 3.11) or ai-edge-litert (3.10+, not on armv7l).",
+            "no engine is there to run the network",
+            hint="Install tflite-runtime (Python 3.9 to 3.11) or ai-edge-litert (3.10+, not on armv7l), or "
+            "make a library of the network with model-tools native.",
         )
-    chosen = engines[0] if engine == "auto" else engine
-    return TfliteClassifier(read_model_file(path.with_name(manifest.file)), manifest, chosen, threads)
+    if engines[0] == "native":
+        return NativeClassifier(NativeLibrary(library_path(path), path), manifest)
+    return TfliteClassifier(read_model_file(path.with_name(manifest.file)), manifest, engines[0], threads)

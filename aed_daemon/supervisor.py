@@ -25,7 +25,7 @@ from aed_daemon.worker import SourceWorker
 if TYPE_CHECKING:  # the rest is imported while the devices open
     from aed_daemon.audio.child import Child
     from aed_daemon.detector import Decision, Detector
-    from aed_daemon.inference import TfliteClassifier
+    from aed_daemon.inference import Classifier
     from aed_daemon.outlet import Outlet
     from aed_daemon.reporting import EventReporter
 
@@ -263,7 +263,7 @@ class Daemon:
                 self._outlet.availability(name, online, code)
 
     @staticmethod
-    def _load_classifier(config: Config) -> TfliteClassifier:
+    def _load_classifier(config: Config) -> Classifier:
         from aed_daemon.inference import load_classifier
 
         return load_classifier(config.model.path, config.model.engine, config.model.threads)

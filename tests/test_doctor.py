@@ -91,7 +91,7 @@ def test_packages_missing_and_too_old(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aed_daemon.inference.available_engines", list)
+    monkeypatch.setattr("aed_daemon.inference.available_engines", lambda _: [])
     check = look(tmp_path)["engine"]
     assert not check.ok
     assert "tflite-runtime" in (check.hint or "")

@@ -116,7 +116,9 @@ def _config_option(parser: argparse.ArgumentParser) -> None:
 
 def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="FILE", help="NAME.tflite, with NAME.json beside it")
-    parser.add_argument("--engine", choices=["auto", "litert", "tflite"], help="what runs the network")
+    parser.add_argument(
+        "--engine", choices=["auto", "native", "litert", "tflite"], help="what runs the network"
+    )
 
 
 def _speed(text: str) -> float | None:

@@ -8,6 +8,7 @@ import platform
 
 from aed_daemon import __version__
 from aed_daemon.inference import available_engines, load_classifier
+from aed_daemon.manifest import DEFAULT_MODEL
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -18,7 +19,7 @@ def execute(args: argparse.Namespace) -> int:
         "version": __version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "engines": available_engines(),
+        "engines": available_engines(args.model or DEFAULT_MODEL),
         "engine": classifier.engine,
         "exact": classifier.exact,
         "model": manifest.name,

@@ -17,7 +17,7 @@ from aed_daemon.detector import Decision, Detector
 from aed_daemon.errors import AudioError
 from aed_daemon.events import Event
 from aed_daemon.health import ClockState
-from aed_daemon.inference import TfliteClassifier, load_classifier
+from aed_daemon.inference import Classifier, load_classifier
 from aed_daemon.pipeline import Pipeline
 from aed_daemon.reporting import EventReporter
 from aed_daemon.sinks.outbox import MemoryOutbox
@@ -54,7 +54,7 @@ class _Printer:
 def replay_file(
     path: Path,
     config: Config,
-    classifier: TfliteClassifier,
+    classifier: Classifier,
     *,
     speed: float | None,
     as_json: bool,

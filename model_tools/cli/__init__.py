@@ -9,9 +9,33 @@ import sys
 
 from aed_daemon import __version__
 from aed_daemon.errors import AedError
-from model_tools.cli import calibrate, evaluate, fetch, prepare, protocol, quantize, train
+from model_tools.cli import (
+    calibrate,
+    evaluate,
+    export,
+    fetch,
+    native,
+    prepare,
+    protocol,
+    quantize,
+    targets,
+    train,
+    verify,
+)
 
-COMMANDS = (fetch, prepare, train, quantize, calibrate, protocol, evaluate)
+COMMANDS = (
+    fetch,
+    prepare,
+    train,
+    quantize,
+    calibrate,
+    protocol,
+    evaluate,
+    native,
+    targets,
+    export,
+    verify,
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="model-tools", description="Make the models of aed-daemon: train, quantise, evaluate."
+        prog="model-tools", description="Make the models of aed-daemon: train, quantise, evaluate, export."
     )
     parser.add_argument("--version", action="version", version=f"model-tools {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -30,10 +30,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--backend",
         choices=("float", "int8", "c"),
-        help="which of them (default: what is given); c comes with the exporter",
+        help="which of them (default: what is given); c: also the model's C, compiled here, beside them; "
+        "with --all in place of the int8 engine",
     )
     parser.add_argument(
-        "--engine", choices=("auto", "litert", "tflite"), default="auto", help="of int8 models"
+        "--engine", choices=("auto", "native", "litert", "tflite"), default="auto", help="of int8 models"
     )
     every = parser.add_argument_group("everything")
     every.add_argument("--all", action="store_true", help="compute every figure and the report")
@@ -72,12 +73,6 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
-    if arguments.backend == "c":
-        raise AedError(
-            "there is no C yet to evaluate",
-            where="--backend",
-            hint="It comes with the exporter; take int8 with --engine tflite, whose bytes it will have.",
-        )
     if arguments.all:
         return _everything(arguments)
     return _one(arguments)
@@ -89,8 +84,8 @@ def _one(arguments: argparse.Namespace) -> dict[str, Any]:
 
     run = arguments.run if arguments.backend != "int8" else None
     model = arguments.model if arguments.backend != "float" else None
-    if run is None and model is None:
-        wanted = {"float": "--run", "int8": "--model"}.get(arguments.backend, "--run, --model or both")
+    if model is None and (run is None or arguments.backend == "c"):
+        wanted = {"float": "--run", None: "--run, --model or both"}.get(arguments.backend, "--model")
         raise AedError("nothing to evaluate", hint=f"Give {wanted}, or --all.")
     left_out = set()
     if run is not None:
@@ -137,6 +132,12 @@ def measure(
             for engine in engines:
                 scores, used = stack.enter_context(evaluate.int8_scores(model, engine))
                 variants[f"int8_{used}"] = (scores, load_manifest(model).slugs)
+            if arguments.backend == "c":
+                from model_tools.export.native import with_native
+
+                copy = with_native(model, arguments.cache)
+                scores, _ = stack.enter_context(evaluate.int8_scores(copy, "native"))
+                variants["c"] = (scores, load_manifest(model).slugs)
         result: dict[str, Any] = {"fold": fold}
         progress = stack.enter_context(progress_bar())
         sounds = cache.load(clips, SPEC.sample_rate_hz, arguments.cache)
@@ -184,7 +185,9 @@ def _everything(arguments: argparse.Namespace) -> dict[str, Any]:
     recipe = arguments.recipe or shipped_recipe(shipped, networks)
     root = data_folder(arguments)
     clips = fold_clips(root / "esc10", arguments.cache)
-    with progress_bar() as progress, Listeners(2, arguments.engine) as listeners:
+    natives = arguments.cache if arguments.backend == "c" else None
+    runner: Any = "native" if natives else arguments.engine
+    with progress_bar() as progress, Listeners(2, runner, natives=natives) as listeners:
         engine, exact = listeners.engine(shipped.path)
         task = progress.add_task("evaluate", total=None, note="")
 

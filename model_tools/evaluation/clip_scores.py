@@ -122,7 +122,7 @@ def score_clips(
 
 def int8_means(listeners: Listeners, model: Path, sounds: Iterable[Samples]) -> Iterable[NDArray[np.float64]]:
     """Yield the mean output of a model file for each sound, float64 (outputs,), in the pool's processes."""
-    return listeners.map(partial(_mean, model, listeners.runtime), sounds)
+    return listeners.map(partial(_mean, listeners.deployed(model), listeners.runtime), sounds)
 
 
 def _mean(model: Path, engine: Engine, samples: Samples) -> NDArray[np.float64]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from model_tools.architecture import Arrays
     from model_tools.training.activation import Activation
 
-Engine = Literal["auto", "litert", "tflite"]
+Engine = Literal["auto", "native", "litert", "tflite"]
 
 HOP_FRAMES = 72
 """Patches overlap by a quarter, as in the protocol of the design notes (accuracy.md)."""

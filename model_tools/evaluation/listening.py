@@ -20,7 +20,7 @@ from aed_daemon.inference import Classifier, load_classifier
 from model_tools.evaluation.trace import Found, Trace, record
 
 Samples = NDArray[np.float32]
-Engine = Literal["auto", "litert", "tflite"]
+Engine = Literal["auto", "native", "litert", "tflite"]
 Blocks = Callable[[], Iterable[Samples]]
 """Gives a stream from its beginning, in pieces; it travels to another process, so it can be pickled."""
 
@@ -100,16 +100,23 @@ class Listeners:
     ----------
     processes : int
         1 or 2.
-    engine : {"auto", "litert", "tflite"}
-        Which runtime.
+    engine : {"auto", "native", "litert", "tflite"}
+        What runs them.
     detection : DetectionConfig, optional
         The daemon's settings; by default those of a daemon without a configuration.
+    natives : Path, optional
+        Cache folder for libraries of the networks, for the engine native; without one they lie beside them.
     """
 
     def __init__(
-        self, processes: int = 2, engine: Engine = "auto", detection: DetectionConfig | None = None
+        self,
+        processes: int = 2,
+        engine: Engine = "auto",
+        detection: DetectionConfig | None = None,
+        natives: Path | None = None,
     ) -> None:
         self._processes = processes
+        self._natives = natives
         self.runtime: Engine = engine
         self._detection = detection or DetectionConfig()
 
@@ -130,7 +137,21 @@ class Listeners:
         ModelError
             If model, manifest or engine are not right.
         """
-        return self._pool.submit(_engine, model, self.runtime).result()
+        return self._pool.submit(_engine, self.deployed(model), self.runtime).result()
+
+    def deployed(self, model: Path) -> Path:
+        """Return the file to run in place of a model: itself, or its copy with a library beside it.
+
+        Raises
+        ------
+        AedError
+            If the library cannot be made.
+        """
+        if self._natives is None:
+            return model
+        from model_tools.export.native import with_native
+
+        return with_native(model, self._natives)
 
     def listen(
         self, model: Path, streams: Iterable[Stream], step: Callable[[], None] = lambda: None
@@ -142,7 +163,8 @@ class Listeners:
         AedError
             If a model or a file cannot be read.
         """
-        for heard in self.map(partial(_listen, model, self.runtime, self._detection), streams):
+        deployed = self.deployed(model)
+        for heard in self.map(partial(_listen, deployed, self.runtime, self._detection), streams):
             step()
             yield Heard(*heard)
 

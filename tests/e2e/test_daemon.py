@@ -64,7 +64,7 @@ def test_from_a_microphone_to_a_subscriber(tmp_path: Path, broker: Mosquitto) ->
                 wait_for(lambda: has_dog(watcher, "porch"), "dog", 20.0)
             (start,) = [e for e in events(watcher, "porch") if e["class"] == "dog" and e["type"] == "start"]
             assert 0 < start["latency_ms"] < 3_000
-            assert start["engine"] in ("litert", "tflite")
+            assert start["engine"] in ("native", "litert", "tflite")
             watcher.wait_for("aed/test/porch/class/dog/state", "ON")
             daemon.send(signal.SIGTERM)
             assert daemon.wait_end() == 0

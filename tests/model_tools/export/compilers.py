@@ -9,6 +9,7 @@ import pytest
 
 _PACKAGES = {
     "gcc": "gcc",
+    "g++": "g++",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
 }

@@ -1,0 +1,1 @@
+"""From an int8 .tflite to C: the graph, the tables, the sources, the proof."""

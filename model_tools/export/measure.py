@@ -1,0 +1,128 @@
+"""An export in the emulator: whether the known answers come, and what it takes in instructions and stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aed_daemon.errors import AedError
+from model_tools.export.footprint import VERIFICATION
+from model_tools.export.toolchain import Core, arm_program, run
+
+_TIMEOUT_S = 600.0
+
+PARTS = ("", "front end", "network", "scores", "events")
+_PLACES = {
+    "front end": ("row", "band"),
+    "network": ("stage", ""),
+    "scores": ("decision", "class"),
+    "events": ("event", "field"),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a core takes; instructions are the emulator's, not cycles.
+
+    Attributes
+    ----------
+    difference : str
+        The first one from the known answers, "" if there is none.
+    state_bytes, stack_bytes : int
+        Of the state, and the most that aed_push_pcm, aed_step and aed_poll used of the stack.
+    step_instructions, push_instructions : int
+        The most that one aed_step took, and aed_push_pcm with 10 ms.
+    front_end_instructions, level_instructions : int
+        The most of a row, and of a level.
+    stage_instructions : sequence of int
+        Of each stage of the network and the scores, for as many rows as a patch has.
+    """
+
+    difference: str
+    state_bytes: int
+    stack_bytes: int
+    step_instructions: int
+    push_instructions: int
+    front_end_instructions: int
+    level_instructions: int
+    stage_instructions: Sequence[int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for a report."""
+        return {
+            "difference": self.difference,
+            "network_instructions": self.network_instructions,
+            "stage_instructions": list(self.stage_instructions),
+            "front_end_instructions_per_frame": self.front_end_instructions,
+            "level_instructions_per_frame": self.level_instructions,
+            "step_instructions_max": self.step_instructions,
+            "push_instructions_max": self.push_instructions,
+            "state_bytes": self.state_bytes,
+            "stack_bytes": self.stack_bytes,
+        }
+
+    @property
+    def network_instructions(self) -> int:
+        """Of the network, for as many rows as a patch has."""
+        return sum(self.stage_instructions)
+
+
+def measured(source: Path, core: Core, work: Path, patch_frames: int) -> Measured:
+    """Compile an export for a core and run it in the emulator.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of its C.
+    work : Path
+        Folder for what is built.
+    patch_frames : int
+        Rows of a patch.
+
+    Raises
+    ------
+    MissingToolError
+        Without the cross compiler or the emulator.
+    AedError
+        If the compiler complains, or the program does not end.
+    """
+    sources = [*sorted(source.glob("*.c")), VERIFICATION / "measure.c"]
+    elf = arm_program(core, sources, work / f"{core.name}-measure.elf", includes=[source])
+    done = run(core, elf, timeout_s=_TIMEOUT_S)
+    found = numbers(done.text)
+    if "found" not in found:
+        raise AedError(f"the self-test has not ended on {core.machine}", got=done.text.strip()[-200:])
+    stages = [value for name, value in sorted(found.items()) if name.startswith("stage_")]
+    return Measured(
+        difference=told(found),
+        state_bytes=found["state"],
+        stack_bytes=found["stack"],
+        step_instructions=found["step_most"],
+        push_instructions=found["push_most"],
+        front_end_instructions=found["front_end_most"],
+        level_instructions=found["level_most"],
+        stage_instructions=[value * patch_frames // found["network_frames"] for value in stages],
+    )
+
+
+def numbers(text: str) -> Mapping[str, int]:
+    """Return what a program has printed, a name and a number in each line."""
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].lstrip("-").isdigit()}
+
+
+def told(found: Mapping[str, int]) -> str:
+    """Return the difference that the self-test found, in words."""
+    part = PARTS[found["part"]]
+    if not part:
+        return ""
+    place, detail = _PLACES[part]
+    where = f"{place} {found['place']}" + (f", {detail} {found['detail']}" if detail else "")
+    values = [_signed(found[name]) for name in ("expected", "found")]
+    return f"{part}: {where}: expected {values[0]}, got {values[1]}"
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 32) if value >= 1 << 31 else value

@@ -1,0 +1,23 @@
+/* Rows of a file of samples: buffers of exactly the size that each may touch. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "aed_frontend.h"
+int main(int count, char **names)
+{
+    struct aed_front_end *state = malloc(sizeof *state);
+    int16_t *pcm = malloc(AED_HOP * sizeof *pcm);
+    int8_t *row = malloc(AED_MELS);
+    FILE *in = count == 3 ? fopen(names[1], "rb") : NULL, *out = count == 3 ? fopen(names[2], "wb") : NULL;
+    if (!state || !pcm || !row || !in || !out) {
+        return 2;
+    }
+    aed_front_end_init(state);
+    while (fread(pcm, sizeof *pcm, AED_HOP, in) == AED_HOP) {
+        if (aed_front_end_push(state, pcm, row) && fwrite(row, 1, AED_MELS, out) != AED_MELS) {
+            return 3;
+        }
+    }
+    fclose(in);
+    free(state), free(pcm), free(row);
+    return fclose(out);
+}
