@@ -74,9 +74,8 @@ def trace(*scores: dict[str, float]) -> Trace:
 
 
 def test_a_known_clip_needs_its_own_class_and_an_unknown_one_any() -> None:
-    heard = Heard(
-        of_samples("x", "", np.zeros(1, np.float32), real=True), trace({"dog": 0.5, "rooster": 0.75}), []
-    )
+    hop = {"dog": 0.5, "rooster": 0.75}
+    heard = Heard(of_samples("x", "", np.zeros(1, np.float32), real=True), trace(hop, hop), [])
     assert open_clip(MANIFEST, "dog", heard).needed in (127, 128)
     stranger = open_clip(MANIFEST, "siren", heard)
     assert not stranger.known
