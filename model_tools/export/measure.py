@@ -14,12 +14,11 @@ from model_tools.export.toolchain import Core, arm_program, run
 _TIMEOUT_S = 600.0
 
 PARTS = ("", "front end", "network", "scores", "events")
-_PLACES = {
-    "front end": ("row", "band"),
-    "network": ("stage", ""),
-    "scores": ("decision", "class"),
-    "events": ("event", "field"),
-}
+_FIELDS = (
+    "type", "label", "track", "start_frame", "end_frame", "score", "score_max", "rms_cdb", "peak_cdb",
+    "floor_cdb", "clipped", "reason",
+)  # fmt: skip
+"""Of events, in the order of `aed_selftest.c`."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +117,16 @@ def told(found: Mapping[str, int]) -> str:
     part = PARTS[found["part"]]
     if not part:
         return ""
-    place, detail = _PLACES[part]
-    where = f"{place} {found['place']}" + (f", {detail} {found['detail']}" if detail else "")
-    values = [_signed(found[name]) for name in ("expected", "found")]
-    return f"{part}: {where}: expected {values[0]}, got {values[1]}"
+    place, detail = found["place"], found["detail"]
+    where = {
+        "front end": f"row {place}, band {detail}",
+        "network": f"stage {place}, its rows differ",
+        "scores": f"decision {place}, class {detail}",
+        "events": f"event {place}, {_FIELDS[detail]}",
+    }[part]
+    if part == "network":
+        return f"{part}: {where}"
+    return f"{part}: {where}: expected {_signed(found['expected'])}, got {_signed(found['found'])}"
 
 
 def _signed(value: int) -> int:

@@ -37,6 +37,9 @@ struct aed_vector_block {
 };
 """
 
+_FIRST_ROW = 296
+"""Of the sound that is compared: the rotor follows, the burst, and the quiet behind it."""
+
 _TYPES: tuple[str, ...] = get_args(EventType)
 _REASONS: tuple[str | None, ...] = (None, *get_args(Reason))
 
@@ -50,7 +53,7 @@ class Vectors:
     blocks : sequence of Block
         The sound.
     rows : ndarray, int8 (patch_frames, n_mels)
-        Its first rows, the network's first inputs.
+        Some of its rows, from quiet to clipping; the network's first inputs.
     scores : ndarray, int8 (decisions, classes)
         Of the network's inputs: `rows`, and noise for two patches more.
     checks : sequence of int
@@ -83,12 +86,13 @@ def vectors(plan: Plan, manifest: ModelManifest, detection: DetectionConfig) -> 
     pcm = sound(blocks, spec)
     rows = quantize(log_mel(_floats(pcm, spec), spec), tensor.scale, tensor.zero_point)
     length = spec.patch_frames
-    inputs = np.concatenate([rows[:length], noise_rows(0, (_PATCHES - 1) * length, spec.n_mels)])
+    known = rows[_FIRST_ROW : _FIRST_ROW + length]
+    inputs = np.concatenate([known, noise_rows(0, (_PATCHES - 1) * length, spec.n_mels)])
     outcomes = _walked(plan, inputs)
     stages = [stage.producer.name for stage in plan.stages[:-1]]
     return Vectors(
         blocks,
-        rows[:length],
+        known,
         np.concatenate([outcome.scores for outcome in outcomes]),
         [_check([outcome.planes[name] for outcome in outcomes]) for name in stages],
         _events(plan, manifest, detection, pcm, rows),
@@ -117,6 +121,7 @@ def vector_files(known: Vectors, rules: TrackerRules, plan: Plan) -> Mapping[str
     """Return the texts of `aed_vectors.h` and `aed_vectors.c`, by name."""
     sizes = {
         "BLOCKS": len(known.blocks),
+        "FIRST_ROW": _FIRST_ROW,
         "ROWS": len(known.rows),
         "INPUTS": _PATCHES * len(known.rows),
         "DECISIONS": len(known.scores),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
 from functools import cache
@@ -37,7 +38,9 @@ def order(
 @cache
 def exported(mode: Mode = "patch") -> Path:
     """Return an export of the default model for this machine; nobody may change it."""
-    out = Path(mkdtemp(prefix="aed-test-")) / "export"
+    folder = Path(mkdtemp(prefix="aed-test-"))
+    atexit.register(shutil.rmtree, folder)
+    out = folder / "export"
     export(order(mode=mode), out)
     return out
 

@@ -264,6 +264,37 @@ def test_the_last_layer_is_that_of_the_reference_kernels(
     assert np.array_equal(scores, wanted)
 
 
+@pytest.fixture(scope="module")
+def arithmetic(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    need_host()
+    folder = tmp_path_factory.mktemp("arithmetic")
+    sources, includes = written(folder, planned(edited(narrowed(0.125))))
+    driver = [HERE / "activation_driver.c", sources[-1]]
+    return ctypes.CDLL(str(host_library(driver, folder / "a.so", includes=includes, sanitize=True)))
+
+
+numbers = st.one_of(
+    st.integers(-(2**31) + 1, 2**31 - 1),
+    st.builds(lambda n, k: n << k, st.integers(-9, 9), st.integers(10, 27)),
+)
+"""Products of the second kind lie half-way often enough."""
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(numbers, numbers, st.integers(0, 31))
+def test_signed_numbers_are_rounded_as_tflite_does(
+    arithmetic: ctypes.CDLL, a: int, b: int, shift: int
+) -> None:
+    def nearest(number: int, digits: int) -> int:
+        """Return number / 2^digits, halves towards plus infinity."""
+        return (number + (1 << digits >> 1)) >> digits
+
+    assert arithmetic.high_product(a, b) == nearest(a * b, 31)
+    away = nearest(abs(a), shift)
+    assert arithmetic.shifted(a, ctypes.c_uint32(shift)) == (away if a >= 0 else -away)
+    assert arithmetic.rounded_once(a, b, ctypes.c_uint32(shift)) == nearest(a * b, 31 + shift)
+
+
 def test_files_are_the_same_each_time_and_for_each_mode_their_own() -> None:
     texts = {mode: network_files(planned(SHIPPED, mode), "a test") for mode in ("patch", "stream")}
     assert texts["patch"] == network_files(planned(SHIPPED), "a test")

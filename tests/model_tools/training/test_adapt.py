@@ -33,7 +33,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def adapted(material: Material, recipe: TrainRecipe, run: Path, cache: Path) -> tuple[Arrays, Arrays]:
-    short = replace(recipe, epochs=2, crops_per_epoch=128, bank=replace(recipe.bank, synthetic=250))
+    short = replace(recipe, epochs=6, crops_per_epoch=128, bank=replace(recipe.bank, synthetic=250))
     start = read_model(DEFAULT_MODEL, SPEC)
     return start, train(material, short, SPEC, run, cache, start=start, device="cpu")
 
@@ -46,7 +46,7 @@ def test_a_new_last_layer_learns_and_the_rest_stays(lonely: Material, tmp_path: 
         if not name.startswith("logits"):
             np.testing.assert_array_equal(after[name], start[name], err_msg=name)
     losses = [float(row.split(",")[1]) for row in (tmp_path / "history.csv").read_text().splitlines()[1:]]
-    assert losses[1] < losses[0]
+    assert losses[-1] < losses[0]
 
 
 def test_unfrozen_all_layers_learn_but_the_statistics_stay(
