@@ -113,7 +113,13 @@ def table(found: Mapping[str, Any]) -> str:
             "step_instructions_max",
             "stack_bytes",
         )
-        rows.append((f"{name} in the emulator", _outcome(core), *(f"{core[c]:,}" if c in core else "" for c in counts)))
+        rows.append(
+            (
+                f"{name} in the emulator",
+                _outcome(core),
+                *(f"{core[c]:,}" if c in core else "" for c in counts),
+            )
+        )
     head = ("known answers", "", "network/patch", "front end/frame", "aed_step at most", "stack, B")
     text = columns(head, rows, (0, 1))
     if "network" in found:
