@@ -5,25 +5,31 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from aed_daemon.errors import AedError, ModelError
-from aed_daemon.inference import load_classifier
+from aed_daemon.features import log_mel
+from aed_daemon.inference import load_classifier, quantize
 from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.native import NativeLibrary, library_path, machine, machines_of
 from model_tools.cli import main
 from model_tools.export.graph import read_network
 from model_tools.export.native import SOURCES, build_native, native_files, with_native
-from model_tools.export.toolchain import MissingToolError, host_library
+from model_tools.export.toolchain import STRICT, MissingToolError, host_library
 from tests.manifests import manifest_values, write_model
 from tests.model_tools.export.compilers import need_host
+from tests.model_tools.export.networks import noise_patches
 from tests.native_model import copied, native_model, reference_scores
+from tests.sounds import soundscape
 
 ROOT = Path(__file__).parents[3]
 CSRC = ROOT / "model_tools" / "export" / "csrc"
@@ -119,15 +125,60 @@ def test_what_is_no_network_is_refused_before_anything_is_written(tmp_path: Path
     assert names(tmp_path) == before
 
 
-@pytest.mark.parametrize(
-    ("compiler", "target"), [("aarch64-linux-gnu-gcc", "aarch64"), ("arm-linux-gnueabihf-gcc", "armv7l")]
+class Other(NamedTuple):
+    """Another machine: its name, Debian's name of it, and the program that emulates it for one process."""
+
+    name: str
+    triplet: str
+    emulator: str
+
+    def need(self) -> None:
+        """Skip the test without compiler, emulator and C library, and say what to install."""
+        missing = [p for p in (f"{self.triplet}-gcc", self.emulator) if shutil.which(p) is None]
+        if not Path("/usr", self.triplet, "include", "dlfcn.h").exists():
+            missing.append("its C library")
+        if missing:
+            libc = {"aarch64": "libc6-dev-arm64-cross", "armv7l": "libc6-dev-armhf-cross"}[self.name]
+            reason = f"missing: {', '.join(missing)}: apt-get install gcc-{self.triplet} {libc} qemu-user"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(reason)
+
+    def scores(self, library: Path, patches: NDArray[np.int8], work: Path) -> NDArray[np.int8]:
+        """Return what a library for this machine makes of patches, int8 (n, classes)."""
+        program = work / "program"
+        source = Path(__file__).with_name("native_program.c")
+        gcc = [f"{self.triplet}-gcc", *STRICT, f"-I{CSRC}", str(source), "-o", str(program)]
+        subprocess.run(gcc, check=True)
+        emulated = [self.emulator, "-L", f"/usr/{self.triplet}", str(program), str(library)]
+        done = subprocess.run(emulated, input=patches.tobytes(), capture_output=True, check=True)
+        return np.frombuffer(done.stdout, np.int8).reshape(len(patches), -1)
+
+
+OTHERS = (
+    Other("aarch64", "aarch64-linux-gnu", "qemu-aarch64"),
+    Other("armv7l", "arm-linux-gnueabihf", "qemu-arm"),
 )
-def test_other_machines_have_libraries_of_their_own(model: Path, compiler: str, target: str) -> None:
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed: apt-get install gcc-{compiler.removesuffix('-gcc')}")
-    made = build_native(model, compiler=compiler, target=target)
-    assert made.name == f"{model.stem}.{target}.so"
-    assert target in machines_of(made)
+
+
+def sounding_patches() -> NDArray[np.int8]:
+    manifest = load_manifest(DEFAULT_MODEL)
+    rows = log_mel(soundscape(3, 12.0), manifest.spec)
+    rows = quantize(rows, manifest.input.scale, manifest.input.zero_point)
+    return np.stack([rows[at : at + 96] for at in range(0, len(rows) - 96, 24)])
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=[other.name for other in OTHERS])
+def test_other_machines_make_the_same_scores(model: Path, tmp_path: Path, other: Other) -> None:
+    other.need()
+    made = build_native(model, compiler=f"{other.triplet}-gcc", target=other.name)
+    assert made.name == f"{model.stem}.{other.name}.so"
+    assert other.name in machines_of(made)
+    patches = np.concatenate([noise_patches(32, 7), sounding_patches()])
+    host = NativeLibrary(library_path(native_model()), native_model())
+    expected = np.stack([host.scores(patch) for patch in patches])
+    assert len(np.unique(expected, axis=0)) >= 40
+    assert np.array_equal(other.scores(made, patches, tmp_path), expected)
 
 
 def test_the_c_does_nothing_that_c_leaves_undefined(model: Path, tmp_path: Path) -> None:
