@@ -163,8 +163,8 @@ OTHERS = (
 
 def sounding_patches() -> NDArray[np.int8]:
     manifest = load_manifest(DEFAULT_MODEL)
-    rows = log_mel(soundscape(3, 12.0), manifest.spec)
-    rows = quantize(rows, manifest.input.scale, manifest.input.zero_point)
+    mels = log_mel(soundscape(3, 12.0), manifest.spec)
+    rows = quantize(mels, manifest.input.scale, manifest.input.zero_point)
     return np.stack([rows[at : at + 96] for at in range(0, len(rows) - 96, 24)])
 
 
