@@ -116,7 +116,7 @@ def _export(order: Order, model: Model, choice: fit.Choice, out: Path, *, force:
         for name, text in vector_files(known, rules, walk).items():
             sources[name] = text
             write(folder, f"src/{name}", text)
-        ran = _measured(order, folder / "src", Path(work), walk)
+        ran = _measured(order, folder / "src", Path(work))
         facts = report.Facts(
             manifest, walk, choice, target, waiting, sizes or guessed, sizes is not None, flash, method,
             bearable, ran, known,
@@ -159,7 +159,7 @@ def _flash(source: Path, target: Target, walk: Plan, work: Path) -> tuple[list[F
         return footprint.estimated_flash(walk), f"estimated: {error}"
 
 
-def _measured(order: Order, source: Path, work: Path, walk: Plan) -> Measured | str:
+def _measured(order: Order, source: Path, work: Path) -> Measured | str:
     """Return what the emulator says, or why it was not asked."""
     processor = order.target.processor
     core = processor.emulated if processor else footprint.reference_core()
@@ -168,7 +168,7 @@ def _measured(order: Order, source: Path, work: Path, walk: Plan) -> Measured | 
     if core is None:
         return "not measured: the emulator has no such processor"
     try:
-        return measured(source, core, work, walk.network.input.rows)
+        return measured(source, core, work)
     except MissingToolError as error:
         return f"not measured: {error}"
 

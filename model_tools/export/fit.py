@@ -9,8 +9,7 @@ from model_tools.export.graph import Network
 from model_tools.export.plan import Mode, Plan, plan
 from model_tools.export.targets import Target
 
-MODES: tuple[Mode, ...] = ("patch", "stream")
-"""That `aed.c` feeds."""
+MODES: tuple[Mode, ...] = ("patch", "incremental", "stream")
 
 MOST_LOAD = 0.8
 """Of the clock; the rest is the application's."""
@@ -79,10 +78,6 @@ def choices(network: Network, target: Target, mode: Mode | None, hop_frames: int
         If mode and hop exclude each other.
     """
     stream, longest = _stream(network), network.input.rows
-    if mode is not None and mode not in MODES:
-        raise AedError(
-            "a mode that cannot be exported yet", where="--mode", expected=" or ".join(MODES), got=mode
-        )
     if hop_frames is not None and not 1 <= hop_frames <= longest:
         raise AedError(
             "patches would not touch", where="--hop", expected=f"1 to {longest} frames", got=str(hop_frames)
@@ -100,7 +95,8 @@ def choices(network: Network, target: Target, mode: Mode | None, hop_frames: int
         whole = hop_frames % stream.hop_frames == 0
         modes = [mode] if mode else [m for m in MODES if m == "patch" or (m == "incremental" and whole)]
         asked = [Choice(one, hop_frames) for one in modes]
-        return [choice for choice in asked if _share(network, choice, target) <= MOST_LOAD] or asked[:1]
+        light = [choice for choice in asked if _share(network, choice, target) <= MOST_LOAD]
+        return light or [min(asked, key=lambda choice: _share(network, choice, target))]
     light = [choice for choice in _light(network, target) if mode in (None, choice.mode)]
     if light:
         return light

@@ -38,7 +38,7 @@ _USUAL_CODE = {"network": 6_500, "front end": 2_900, "tracker": 4_300, "queue an
 """Bytes on a Cortex-M33 with -O2."""
 
 _PCM_SAMPLES = 1_024
-_FEW_ROWS, _ROWS_OF_A_BURST = 8, 32
+_FEW_ROWS = 8
 
 
 class Buffers(NamedTuple):
@@ -70,13 +70,9 @@ def buffers(plan: Plan, rules: TrackerRules) -> Buffers:
     levels = rules.window_frames + rules.hop_frames + 2
     if plan.mode == "stream":
         levels = rules.window_frames + plan.delay_frames + 2 * rules.hop_frames
-    rows = {
-        # A whole patch, and what comes until its first rows are in the network.
-        "patch": _power_of_two(plan.network.input.rows + rules.spec.patch_frames // 4),
-        "incremental": _ROWS_OF_A_BURST,
-        "stream": _FEW_ROWS,
-    }[plan.mode]
-    return Buffers(_PCM_SAMPLES, rows, _power_of_two(levels))
+    # A whole patch, and what comes until its first rows are in the network.
+    rows = _power_of_two(plan.network.input.rows + rules.spec.patch_frames // 4)
+    return Buffers(_PCM_SAMPLES, _FEW_ROWS if plan.mode == "stream" else rows, _power_of_two(levels))
 
 
 def state_sizes(source: Path, work: Path) -> Mapping[str, int] | None:

@@ -36,7 +36,7 @@ class Measured:
     front_end_instructions, level_instructions : int
         The most of a row, and of a level.
     stage_instructions : sequence of int
-        Of each stage of the network and the scores, for as many rows as a patch has.
+        Of each stage of the network and the scores, for a decision.
     """
 
     difference: str
@@ -64,11 +64,11 @@ class Measured:
 
     @property
     def network_instructions(self) -> int:
-        """Of the network, for as many rows as a patch has."""
+        """Of the network, for a decision."""
         return sum(self.stage_instructions)
 
 
-def measured(source: Path, core: Core, work: Path, patch_frames: int) -> Measured:
+def measured(source: Path, core: Core, work: Path) -> Measured:
     """Compile an export for a core and run it in the emulator.
 
     Parameters
@@ -77,8 +77,6 @@ def measured(source: Path, core: Core, work: Path, patch_frames: int) -> Measure
         Folder of its C.
     work : Path
         Folder for what is built.
-    patch_frames : int
-        Rows of a patch.
 
     Raises
     ------
@@ -102,7 +100,7 @@ def measured(source: Path, core: Core, work: Path, patch_frames: int) -> Measure
         push_instructions=found["push_most"],
         front_end_instructions=found["front_end_most"],
         level_instructions=found["level_most"],
-        stage_instructions=[value * patch_frames // found["network_frames"] for value in stages],
+        stage_instructions=[value // found["decisions"] for value in stages],
     )
 
 

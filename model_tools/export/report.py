@@ -107,7 +107,7 @@ def as_dict(facts: Facts) -> dict[str, Any]:
             "method": facts.flash_method,
         },
         "buffers": facts.waiting._asdict(),
-        "measured": facts.measured if isinstance(facts.measured, str) else facts.measured.as_dict(),
+        "measured": _measured(facts),
         "known_answers": _known(facts.known),
         "st": {**_ST, "source": _ST_SOURCE},
     }
@@ -189,6 +189,15 @@ def _load(facts: Facts) -> dict[str, Any] | None:
         "other_cycles_per_s": round(facts.load.other_cycles_per_s),
         "method": f"an estimate: {processor.method}",
     }
+
+
+def _measured(facts: Facts) -> dict[str, Any] | str:
+    found = facts.measured
+    if isinstance(found, str):
+        return found
+    decisions_per_s = facts.manifest.spec.frames_per_second / facts.choice.hop_frames
+    per_s = round(found.network_instructions * decisions_per_s)
+    return {**found.as_dict(), "network_instructions_per_audio_s": per_s}
 
 
 def _known(known: Vectors) -> dict[str, Any]:

@@ -89,7 +89,8 @@ def _measured_text(report: Mapping[str, Any]) -> str:
         for name, count in zip(report["stages"], found["stage_instructions"], strict=True)
     ]
     rows += [
-        ("network, for as many rows as a patch has", f"{found['network_instructions']:,}"),
+        ("network, a decision", f"{found['network_instructions']:,}"),
+        ("network, a second of sound", f"{found['network_instructions_per_audio_s']:,}"),
         ("front end, a frame", f"{found['front_end_instructions_per_frame']:,}"),
         ("level, a frame", f"{found['level_instructions_per_frame']:,}"),
         ("aed_step at most", f"{found['step_instructions_max']:,}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from model_tools.export.reference import walk
 from model_tools.export.toolchain import host_program
 
 _SCORES = 255
+_TFLITE, _LITERT = "tflite-runtime", "LiteRT"
 
 
 class Comparison(NamedTuple):
@@ -123,22 +125,22 @@ def _parsed(data: bytes, shape: Plan) -> dict[str, NDArray[np.int8]]:
 
 
 def _by_tflite(model: Path, shape: Plan, inputs: NDArray[np.int8]) -> tuple[str, dict[str, NDArray[np.int8]]]:
-    """Return the same of TFLite's reference kernels; of NumPy where there is no LiteRT."""
-    try:
-        from ai_edge_litert import interpreter as litert
-    except ImportError:
-        return "the network in NumPy (ai-edge-litert is not installed)", _by_numpy(shape, inputs)
+    """Return the same of TFLite's reference kernels; of NumPy where no runtime is installed."""
+    name, module = _runtime()
+    if module is None:
+        return "the network in NumPy (tflite-runtime is not installed)", _by_numpy(shape, inputs)
     data = model.with_suffix(".tflite").read_bytes()
-    engine = litert.Interpreter(
+    engine = module.Interpreter(
         model_content=data,
-        experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
+        experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF,
         experimental_preserve_all_tensors=True,
     )
     engine.allocate_tensors()
     entry, output = (
         details[0]["index"] for details in (engine.get_input_details(), engine.get_output_details())
     )
-    tensors = _outputs(data, shape)
+    known = tensors_of(data, shape.network)
+    tensors = {stage.producer.name: known[stage.producer.name] for stage in shape.stages[:-1]}
     found: dict[str, list[NDArray[np.int8]]] = {name: [] for name in (*tensors, "scores")}
     for patch in np.split(inputs, len(inputs) // shape.network.input.rows):
         given = patch.T if shape.network.transposed else patch
@@ -147,18 +149,35 @@ def _by_tflite(model: Path, shape: Plan, inputs: NDArray[np.int8]) -> tuple[str,
         for name, tensor in tensors.items():
             found[name].append(engine.get_tensor(tensor)[0])
         found["scores"].append(engine.get_tensor(output))
-    return "TFLite's reference kernels (BUILTIN_REF)", {k: np.concatenate(v) for k, v in found.items()}
+    joined = {name: np.concatenate(values) for name, values in found.items()}
+    reference = f"the reference kernels (BUILTIN_REF) of {name}"
+    if name == _LITERT:
+        # It rounds the logits once.
+        joined["scores"] = _by_numpy(shape, inputs)["scores"]
+        reference += ", scores of the network in NumPy"
+    return reference, joined
 
 
-def _outputs(model: bytes, shape: Plan) -> dict[str, int]:
-    """Return the tensor that each stage but the last makes."""
+def _runtime() -> tuple[str, Any]:
+    """Return the name and module of the first runtime that is installed."""
+    for name, module in ((_TFLITE, "tflite_runtime.interpreter"), (_LITERT, "ai_edge_litert.interpreter")):
+        try:
+            return name, importlib.import_module(module)
+        except ImportError:
+            continue
+    return "", None
+
+
+def tensors_of(model: bytes, network: Network) -> dict[str, int]:
+    """Return the number of the tensor that each convolution of a .tflite makes, by its name."""
     import tflite
 
     graph = tflite.Model.GetRootAsModel(model, 0).Subgraphs(0)
-    first = 1 if shape.network.transposed else 0
-    names = [layer.name for layer in shape.network.convolutions]
-    places = [names.index(stage.producer.name) for stage in shape.stages[:-1]]
-    return {names[place]: int(graph.Operators(first + place).Outputs(0)) for place in places}
+    first = 1 if network.transposed else 0
+    return {
+        layer.name: int(graph.Operators(first + place).Outputs(0))
+        for place, layer in enumerate(network.convolutions)
+    }
 
 
 def _by_numpy(shape: Plan, inputs: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:

@@ -56,7 +56,7 @@ def verify(
     if "daemon" in report:
         return {"bundle": _bundle(export, report)}
     found: dict[str, Any] = {}
-    source, frames = export / "src", report["layers"][0]["input"][0]
+    source = export / "src"
     with tempfile.TemporaryDirectory() as made:
         work = Path(made)
         tell("this machine, with sanitizers")
@@ -65,7 +65,7 @@ def verify(
         for name, core in CORES.items():
             tell(f"{name} on {core.machine}")
             found["cores"][name] = _tried(
-                lambda core=core: measured(source, core, work, frames).as_dict()  # type: ignore[misc]
+                lambda core=core: measured(source, core, work).as_dict()  # type: ignore[misc]
             )
         if model is not None:
             tell(f"layer by layer, {patches} patches")
@@ -120,7 +120,7 @@ def table(found: Mapping[str, Any]) -> str:
                 *(f"{core[c]:,}" if c in core else "" for c in counts),
             )
         )
-    head = ("known answers", "", "network/patch", "front end/frame", "aed_step at most", "stack, B")
+    head = ("known answers", "", "network/decision", "front end/frame", "aed_step at most", "stack, B")
     text = columns(head, rows, (0, 1))
     if "network" in found:
         network = found["network"]

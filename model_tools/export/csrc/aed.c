@@ -10,7 +10,7 @@ static void begin(struct aed *aed, uint32_t block)
     aed->origin = block;
     aed->blocks = aed->made = aed->hop = aed->fed = aed->seen = 0;
     aed->feeding = AED_STREAM;
-    aed->ending = aed->silent = false;
+    aed->rested = aed->ending = aed->silent = false;
 }
 
 void aed_init(struct aed *aed)
@@ -125,6 +125,18 @@ static bool listen(struct aed *aed)
 
 #else
 
+/* Patches that overlap go on where the last one ended. */
+static void begin_patch(struct aed *aed)
+{
+    if (!AED_INCREMENTAL) {
+        aed->fed = aed->hop;
+    } else if (aed->rested) {
+        aed_network_init(&aed->network);
+        aed->fed = aed->hop;
+        aed->rested = false;
+    }
+}
+
 static bool listen(struct aed *aed)
 {
     if (aed->feeding) {
@@ -134,8 +146,10 @@ static bool listen(struct aed *aed)
         return false;
     }
     aed->feeding = passes(aed);
-    aed->fed = aed->hop;
-    if (!aed->feeding) {
+    if (aed->feeding) {
+        begin_patch(aed);
+    } else {
+        aed->rested = true;
         decide(aed, NULL);
     }
     return true;

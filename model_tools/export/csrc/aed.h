@@ -39,6 +39,7 @@ struct aed {
     uint32_t fed;                              /* next row for the network */
     uint32_t seen;                             /* levels that the tracker has */
     bool feeding;                              /* rows of the next decision go into the network */
+    bool rested;                               /* rows were left out: the network begins anew with the next */
     bool ending, silent;                       /* a gap follows what there is; it is there */
 };
 

@@ -106,7 +106,7 @@ static void add_row(struct progress *progress, const struct aed_network *network
             continue;
         }
         progress->newest[stage] = row;
-        if (row < 0 || (!AED_STREAM && row == s->rows)) { /* a patch's end and the padding behind it */
+        if (row < 0 || (!AED_STREAM && !AED_INCREMENTAL && row == s->rows)) { /* the padding behind a patch */
             continue;
         }
         progress->checks[stage] = crc_with(progress->checks[stage], values, count);

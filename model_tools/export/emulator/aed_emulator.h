@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Instructions since the start, modulo 2^32; differences hold up to 2.6e9 after the start. The call
-   itself takes about 10. */
+/* Instructions since the counter was started, by the start-up code or again; differences hold up to 2.6e9
+   after that. The call itself takes about 10. */
 uint32_t aed_instructions(void);
+void aed_start_counter(void);
 
 /* Bytes of stack below where `aed_stack_paint` was called last, or below the top, that were in use since. */
 size_t aed_stack_used(void);

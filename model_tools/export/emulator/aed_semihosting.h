@@ -1,4 +1,4 @@
-/* Calls of the debugger that the emulator answers, and the counter; for aed_startup.c. */
+/* Calls of the debugger that the emulator answers; for aed_startup.c. */
 #ifndef AED_SEMIHOSTING_H
 #define AED_SEMIHOSTING_H
 
@@ -6,7 +6,6 @@
 
 #define AED_STACK_BYTES (256u * 1024u)
 
-void aed_start_counter(void);
 void aed_exit(uint32_t status);
 
 #endif /* AED_SEMIHOSTING_H */

@@ -1,10 +1,15 @@
 /* Runs the self-test in the emulator, and prints what the parts take: instructions, stack. */
 #include "aed_emulator.h"
+#include "aed_rows.h"
 #include "aed_selftest.h"
-#include "aed_stages.h"
 
 #define SOUND_BLOCKS (AED_VECTOR_BLOCKS / 2)
-#define PATCHES 2
+
+/* Rows until all goes its way, and those of a number of decisions. */
+#define ALONE (!AED_STREAM && !AED_INCREMENTAL)
+#define FIRST_ROWS (2 * AED_PATCH_FRAMES)
+#define DECISION_ROWS (ALONE ? AED_PATCH_FRAMES : AED_HOP_FRAMES)
+#define DECISIONS ((2 * AED_PATCH_FRAMES + DECISION_ROWS - 1) / DECISION_ROWS)
 
 static struct aed aed;
 static uint32_t counted[AED_STAGES + 1], call;
@@ -15,7 +20,17 @@ static uint32_t stage_of(const struct aed_network *network)
     if (network->next != 0) {
         return network->next;
     }
-    return network->ending == 0 || network->ending == AED_STAGES ? network->ending : network->ending - 1u;
+    if (network->ending != 0) {
+        return network->ending == AED_STAGES ? AED_STAGES : network->ending - 1u;
+    }
+#if AED_INCREMENTAL
+    for (uint32_t stage = AED_LAST; stage != 0; --stage) {
+        if (network->due[stage - 1] != 0) {
+            return stage;
+        }
+    }
+#endif
+    return 0;
 }
 
 static void print_stage(uint32_t stage, uint32_t instructions)
@@ -28,7 +43,7 @@ static void print_stage(uint32_t stage, uint32_t instructions)
 
 static void measure_network(void)
 {
-    uint32_t noise = 0, rows = PATCHES * AED_PATCH_FRAMES;
+    uint32_t noise = 0, rows = (ALONE ? 0 : FIRST_ROWS) + DECISIONS * DECISION_ROWS;
     aed_network_init(&aed.network);
     for (uint32_t number = 0; number < rows; ++number) {
         int8_t row[AED_MELS];
@@ -38,10 +53,13 @@ static void measure_network(void)
         while (more) {
             uint32_t stage = stage_of(&aed.network), begin = aed_instructions();
             more = aed_network_step(&aed.network);
-            counted[stage] += aed_instructions() - begin - call;
+            uint32_t taken = aed_instructions() - begin - call;
+            if (ALONE || number >= FIRST_ROWS) {
+                counted[stage] += taken;
+            }
         }
     }
-    aed_print_number("network_frames", rows);
+    aed_print_number("decisions", DECISIONS);
     for (uint32_t stage = 0; stage <= AED_STAGES; ++stage) {
         print_stage(stage, counted[stage]);
     }

@@ -7,7 +7,7 @@ import pytest
 from aed_daemon.errors import AedError
 from aed_daemon.manifest import DEFAULT_MODEL
 from model_tools.export import fit, targets
-from model_tools.export.fit import MODES, MOST_LOAD, Choice, MisfitError, Needs, check, choices, load
+from model_tools.export.fit import MOST_LOAD, Choice, MisfitError, Needs, check, choices, load
 from model_tools.export.graph import Network, read_network
 from model_tools.export.plan import Mode, plan
 from model_tools.export.targets import TARGETS, Target, target_of
@@ -64,7 +64,8 @@ def test_what_is_chosen_fits(name: str) -> None:
 def test_as_the_daemon_listens_comes_first_where_it_fits() -> None:
     assert choices(network(), target_of("stm32h7"), None, None)[0] == Choice("patch", 24)
     assert choices(network(), target_of("host"), None, None)[0] == Choice("patch", 24)
-    assert choices(network(), target_of("stm32l4"), None, None)[0].mode == "stream"
+    assert choices(network(), target_of("stm32u5"), None, None)[0] == Choice("incremental", 24)
+    assert choices(network(), target_of("stm32l4"), None, None)[0] == Choice("incremental", 32)
 
 
 def test_an_l4_is_too_slow_for_a_patch_every_240_ms_and_what_is_advised_fits() -> None:
@@ -74,7 +75,8 @@ def test_an_l4_is_too_slow_for_a_patch_every_240_ms_and_what_is_advised_fits() -
     told = str(refused.value)
     assert "stm32l4: --mode patch --hop 24 does not fit: expected at most 80% of 80 MHz" in told
     assert f"got {share(choice, target):.0%} (99.6 M multiply-accumulates a second)" in told
-    assert f"with --mode stream ({share(Choice('stream', 8), target):.0%})" in told
+    for advised in (Choice("incremental", 32), Choice("stream", 8)):
+        assert f"with {advised} ({share(advised, target):.0%})" in told
 
 
 def test_an_l0_is_refused_by_arithmetic() -> None:
@@ -119,7 +121,8 @@ def test_what_just_fits_is_not_refused() -> None:
 def test_what_was_asked_for_is_not_replaced() -> None:
     target = target_of("stm32l4")
     assert choices(network(), target, "patch", 24) == [Choice("patch", 24)]
-    assert choices(network(), target, None, 24) == [Choice("patch", 24)]
+    assert choices(network(), target, None, 24) == [Choice("incremental", 24)]
+    assert choices(network(), target, None, 25) == [Choice("patch", 25)]
     assert choices(network(), target, "stream", None) == [Choice("stream", 8)]
     assert {choice.mode for choice in choices(network(), target, "patch", None)} == {"patch"}
 
@@ -134,13 +137,6 @@ def test_what_was_asked_for_is_not_replaced() -> None:
 def test_modes_and_hops_that_exclude_each_other(mode: Mode, hop: int, told: str) -> None:
     with pytest.raises(AedError, match=told):
         choices(network(), target_of("host"), mode, hop)
-
-
-def test_a_mode_that_the_glue_does_not_feed_is_refused() -> None:
-    if "incremental" in MODES:
-        pytest.skip("every mode is fed")
-    with pytest.raises(AedError, match="cannot be exported yet: expected patch or stream, got incremental"):
-        choices(network(), target_of("host"), "incremental", 24)
 
 
 def test_a_new_target_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from aed_daemon.errors import AedError, ModelError
 from aed_daemon.manifest import DEFAULT_MODEL
 from model_tools.export import verify as module
 from model_tools.export.bundle import bundle
+from model_tools.export.fit import MODES
 from model_tools.export.footprint import STACK_BYTES
 from model_tools.export.measure import measured, numbers, told
 from model_tools.export.plan import Mode
@@ -82,7 +83,7 @@ def test_every_core_and_this_machine_compute_the_same(tmp_path: Path) -> None:
     assert f"{found['cores']['m33']['network_instructions']:,}" in table(found)
 
 
-@pytest.mark.parametrize("mode", ["patch", "stream"])
+@pytest.mark.parametrize("mode", MODES)
 def test_the_network_is_the_models_layer_by_layer(mode: Mode, tmp_path: Path) -> None:
     need_host()
     report = read_report(exported(mode))
@@ -156,7 +157,7 @@ def test_a_difference_in_the_emulator_is_found(tmp_path: Path) -> None:
         + "#ifdef __arm__\n    frame.rms_cdb = (int16_t)(frame.rms_cdb - 1);\n#endif\n    return frame;\n}\n"
     )
     assert difference(export, tmp_path) == ""
-    found = measured(export / "src", CORES["m33"], tmp_path, 96)
+    found = measured(export / "src", CORES["m33"], tmp_path)
     assert re.match(r"events: event 0, rms_cdb: expected -\d+, got -\d+$", found.difference)
     host = {"difference": ""}
     assert failures({"host": host, "cores": {"m33": found.as_dict()}}) == [f"m33: {found.difference}"]
