@@ -10,7 +10,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins 
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user
 TRAIN_PACKAGES := espeak-ng ffmpeg g++ python3-dev
 
-.PHONY: help install run test check format bench negatives model train-folds evaluate docs install-service lock clean
+.PHONY: help install run test check format bench mcu negatives model train-folds evaluate docs install-service lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,6 +52,10 @@ format: $(VENV)/.dev ## put the code into its form
 bench: $(VENV)/.dev ## measure speed, memory and latency; writes benchmarks/results.json
 	@scripts/system-packages.sh $(TEST_PACKAGES)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+mcu: $(VENV)/.dev ## measure the exported C in the emulator and against TFLite; writes benchmarks/mcu.json
+	@scripts/system-packages.sh $(TEST_PACKAGES)
+	$(BIN)/python -m benchmarks mcu $(ARGS)
 
 negatives: $(VENV)/.dev ## fetch Debian packages with more of the classes and with none of them, and synthesise speech
 	@scripts/system-packages.sh $(TRAIN_PACKAGES)

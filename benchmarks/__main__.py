@@ -23,8 +23,12 @@ BENCHMARKS = {
     "latency": ("latency", "run"),
     "replay": ("replay", "run"),
     "training": ("training", "run"),
+    "mcu": ("mcu", "run"),
 }
 """Name, and the module and function that measure it."""
+
+OWN_RECORDS = {"mcu": Path(__file__).with_name("mcu.json")}
+"""Of what is measured only where it is named: an emulator's counts are no speeds of this machine."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,16 +38,17 @@ def build_parser() -> argparse.ArgumentParser:
         description="Speed, memory and latency, each beside its baseline in the same run.",
         epilog="Exit status 1: a figure misses its limit, or a benchmark could not run.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, or some of: {', '.join(BENCHMARKS)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"all but mcu, or some of: {', '.join(BENCHMARKS)}"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="short runs, to see that all works; nothing is recorded"
     )
     parser.add_argument(
         "--output",
         type=Path,
-        default=record.RESULTS,
         metavar="FILE",
-        help="the record; default: results.json",
+        help="the record; default: results.json, of mcu mcu.json",
     )
     return parser
 
@@ -59,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here = record.machine()
     print(f"{here['cpu']}, {here['cores']} cores, Python {here['python']}\n")
     good = True
-    for name in options.names or BENCHMARKS:
+    for name in options.names or [name for name in BENCHMARKS if name not in OWN_RECORDS]:
         load = os.getloadavg()[0]
         when = record.occasion(load)
         try:
@@ -72,9 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(line(row), flush=True)
         good &= all(row.limit is None or row.limit.met(row.value) for row in outcome.rows)
         if not options.quick:
-            record.write(
-                record.merged(record.read(options.output), name, outcome, here, when), options.output
-            )
+            path = options.output or OWN_RECORDS.get(name, record.RESULTS)
+            record.write(record.merged(record.read(path), name, outcome, here, when), path)
     return 0 if good else 1
 
 
