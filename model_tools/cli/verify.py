@@ -17,13 +17,18 @@ def add(commands: Any) -> None:
         "verify",
         help="compile an export, and compare it with its known answers here and on emulated cores",
         description="Builds an export for this machine with sanitizers and for Cortex-M33, M4 and M7, runs "
-        "its known answers here and in the emulator, and counts instructions and stack. With --model the "
-        "network is compared layer by layer with TFLite's reference kernels.",
+        "its known answers here and in the emulator, counts instructions and stack, and compares the network "
+        "layer by layer with TFLite's reference kernels.",
     )
     parser.add_argument("export", type=Path, metavar="DIR", help="folder that export made")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="the model that it was made from")
     parser.add_argument(
-        "--patches", type=positive, default=20, metavar="N", help="to compare with --model (default: 20)"
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="the model that it was made from (default: the one in the package, if it is that)",
+    )
+    parser.add_argument(
+        "--patches", type=positive, default=20, metavar="N", help="to compare with the model (default: 20)"
     )
     parser.set_defaults(run_command=run)
 

@@ -18,8 +18,9 @@ from model_tools.export.targets import Target
 from model_tools.export.vectors import Vectors
 
 REFERENCE = (
-    "TensorFlow Lite's reference kernels (BUILTIN_REF), which round twice where sums become values of the "
-    "next layer. XNNPACK rounds once, and differs in about 2 % of the values by one step."
+    "TensorFlow Lite's reference kernels (BUILTIN_REF) as tflite-runtime 2.14 has them: they round twice "
+    "where sums become values of the next layer. LiteRT's round the logits once; XNNPACK rounds once "
+    "everywhere, and differs in about 2 % of the values by one step."
 )
 
 _KIB = 1_024

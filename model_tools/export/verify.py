@@ -12,6 +12,7 @@ from typing import Any
 from aed_daemon.config_file import load_config
 from aed_daemon.errors import AedError
 from aed_daemon.inference import load_classifier
+from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from model_tools.export import trace
 from model_tools.export.folder import MARK
 from model_tools.export.footprint import STACK_BYTES
@@ -35,7 +36,7 @@ def verify(
     export : Path
         Its folder.
     model : Path, optional
-        Its NAME.tflite, to compare the network layer by layer.
+        Its NAME.tflite, to compare the network layer by layer; the one in the package if it is of that.
     patches : int
         How many to compare.
     tell : callable
@@ -67,10 +68,16 @@ def verify(
             found["cores"][name] = _tried(
                 lambda core=core: measured(source, core, work).as_dict()  # type: ignore[misc]
             )
+        model = model or _shipped(report)
         if model is not None:
             tell(f"layer by layer, {patches} patches")
             found["network"] = _tried(lambda: _network(trace.compared(export, report, model, patches, work)))
     return found
+
+
+def _shipped(report: Mapping[str, Any]) -> Path | None:
+    """Return the model in the package where an export is of it."""
+    return DEFAULT_MODEL if load_manifest(DEFAULT_MODEL).sha256 == report["model"]["sha256"] else None
 
 
 def read_report(export: Path) -> dict[str, Any]:

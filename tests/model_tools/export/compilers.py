@@ -12,6 +12,8 @@ _PACKAGES = {
     "g++": "g++",
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
+    "cmake": "cmake",
+    "cppcheck": "cppcheck",
 }
 
 
