@@ -5,12 +5,9 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -24,10 +21,11 @@ from aed_daemon.native import NativeLibrary, library_path, machine, machines_of
 from model_tools.cli import main
 from model_tools.export.graph import read_network
 from model_tools.export.native import SOURCES, build_native, native_files, with_native
-from model_tools.export.toolchain import STRICT, MissingToolError, host_library
+from model_tools.export.toolchain import MissingToolError, host_library
 from tests.manifests import manifest_values, write_model
 from tests.model_tools.export.compilers import need_host
 from tests.model_tools.export.networks import noise_patches
+from tests.model_tools.export.other_machines import OTHERS, Other
 from tests.native_model import copied, native_model, reference_scores
 from tests.sounds import soundscape
 
@@ -123,42 +121,6 @@ def test_what_is_no_network_is_refused_before_anything_is_written(tmp_path: Path
         build_native(model)
     assert "tiny.tflite" in str(caught.value)
     assert names(tmp_path) == before
-
-
-class Other(NamedTuple):
-    """Another machine: its name, Debian's name of it, and the program that emulates it for one process."""
-
-    name: str
-    triplet: str
-    emulator: str
-
-    def need(self) -> None:
-        """Skip the test without compiler, emulator and C library, and say what to install."""
-        missing = [p for p in (f"{self.triplet}-gcc", self.emulator) if shutil.which(p) is None]
-        if not Path("/usr", self.triplet, "include", "dlfcn.h").exists():
-            missing.append("its C library")
-        if missing:
-            libc = {"aarch64": "libc6-dev-arm64-cross", "armv7l": "libc6-dev-armhf-cross"}[self.name]
-            reason = f"missing: {', '.join(missing)}: apt-get install gcc-{self.triplet} {libc} qemu-user"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
-
-    def scores(self, library: Path, patches: NDArray[np.int8], work: Path) -> NDArray[np.int8]:
-        """Return what a library for this machine makes of patches, int8 (n, classes)."""
-        program = work / "program"
-        source = Path(__file__).with_name("native_program.c")
-        gcc = [f"{self.triplet}-gcc", *STRICT, f"-I{CSRC}", str(source), "-o", str(program)]
-        subprocess.run(gcc, check=True)
-        emulated = [self.emulator, "-L", f"/usr/{self.triplet}", str(program), str(library)]
-        done = subprocess.run(emulated, input=patches.tobytes(), capture_output=True, check=True)
-        return np.frombuffer(done.stdout, np.int8).reshape(len(patches), -1)
-
-
-OTHERS = (
-    Other("aarch64", "aarch64-linux-gnu", "qemu-aarch64"),
-    Other("armv7l", "arm-linux-gnueabihf", "qemu-arm"),
-)
 
 
 def sounding_patches() -> NDArray[np.int8]:
