@@ -5,7 +5,8 @@
 #   sudo systemd/install.sh
 #
 # Variables: PREFIX (default /opt/aed), DESTDIR (for packages: installs below it and starts nothing),
-# PYTHON (default python3), PIP_ARGS (more arguments for pip install, such as --no-index).
+# PYTHON (default python3), VENV_ARGS (more arguments for python -m venv, such as --system-site-packages),
+# PIP_ARGS (more arguments for pip install, such as --no-index).
 set -eu
 
 PREFIX=${PREFIX:-/opt/aed}
@@ -34,7 +35,8 @@ fi
 
 say "Installing to $VENV"
 mkdir -p "$VENV"
-"$PYTHON" -m venv "$VENV"
+# shellcheck disable=SC2086 # several arguments on purpose
+"$PYTHON" -m venv ${VENV_ARGS:-} "$VENV"
 # Built from a copy: pip leaves files beside the sources, which would then belong to root.
 COPY=$(mktemp -d)
 trap 'rm -rf "$COPY"' EXIT

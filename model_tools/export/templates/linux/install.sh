@@ -5,7 +5,8 @@
 #   sudo sh install.sh
 #
 # Variables: PREFIX (default /opt/aed), DESTDIR (for packages: installs below it and starts nothing),
-# PYTHON (default python3), PIP_ARGS (more arguments for pip install, such as --no-index).
+# PYTHON (default python3), VENV_ARGS (more arguments for python -m venv, such as --system-site-packages),
+# PIP_ARGS (more arguments for pip install, such as --no-index).
 set -eu
 
 PREFIX=${PREFIX:-/opt/aed}
@@ -32,7 +33,8 @@ fi
 
 say "Installing to $VENV"
 mkdir -p "$VENV"
-"$PYTHON" -m venv "$VENV"
+# shellcheck disable=SC2086 # several arguments on purpose
+"$PYTHON" -m venv ${VENV_ARGS:-} "$VENV"
 # shellcheck disable=SC2086 # several arguments on purpose
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
     ${PIP_ARGS:-} --upgrade "$HERE/@WHEEL@"
@@ -50,6 +52,10 @@ for file in "$HERE"/*.tflite; do
     install -D -m 644 "$file" "$VENV/share/models/${file##*/}"
     manifest=${file%.tflite}.json
     install -D -m 644 "$manifest" "$VENV/share/models/${manifest##*/}"
+done
+# Libraries for the engine native, where `model-tools native` has put some here.
+for file in "$HERE"/*.so; do
+    [ ! -e "$file" ] || install -D -m 644 "$file" "$VENV/share/models/${file##*/}"
 done
 install -d "$UNITS"
 sed "s|/opt/aed|$PREFIX|g" "$HERE/aed-daemon.service" >"$UNITS/aed-daemon.service.new"
