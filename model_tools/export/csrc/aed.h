@@ -43,7 +43,7 @@ struct aed {
     bool ending, silent;                       /* a gap follows what there is; it is there */
 };
 
-/* Begins. The state is some 40 kB: keep it static. */
+/* Begins. The state is tens of kB: keep it static. */
 void aed_init(struct aed *aed);
 
 /* Queues samples; false if some had to be dropped, because aed_step was not called often enough. What sounds is
