@@ -23,6 +23,7 @@ BENCHMARKS = {
     "latency": ("latency", "run"),
     "replay": ("replay", "run"),
     "training": ("training", "run"),
+    "engines": ("engines", "run"),
     "mcu": ("mcu", "run"),
 }
 """Name, and the module and function that measure it."""

@@ -17,6 +17,7 @@ from aed_daemon.manifest import DEFAULT_MODEL
 from benchmarks import exposure, latency, record, startup
 from benchmarks.__main__ import BENCHMARKS, line, main
 from benchmarks.clips import FRAME_SAMPLES, RATE_HZ, Span, onset_frame
+from benchmarks.engines import differences
 from benchmarks.latency import Start, first_within, summary
 from benchmarks.measure import ProgramError, Samples, alternate, percentile, take
 from benchmarks.outcome import Limit, Outcome, Row
@@ -31,6 +32,7 @@ CONTRACT = {
     "resample_ms_per_audio_s": (),
     "systemd_exposure": (),
     "training_step_ms": ("ours", "pytorch", "keras_tensorflow"),
+    "engine_ms": ("native", "litert", "tflite"),
 }
 """What readers of results.json rely on: keys, and the keys under them."""
 
@@ -140,6 +142,13 @@ def test_a_network_counts_for_the_fold_that_it_never_saw(tmp_path: Path) -> None
     assert {fold: path.name for fold, path in found.items()} == {
         fold: f"fold{fold}-seed1.tflite" for fold in range(1, 6)
     }
+
+
+def test_scores_that_differ_are_counted() -> None:
+    ours = np.array([[-128, 127], [5, 6], [7, 8]], np.int8)
+    assert differences(ours, ours) == {"patches": 0, "bytes": 0, "steps": 0}
+    theirs = np.array([[127, -128], [5, 6], [7, 9]], np.int8)
+    assert differences(ours, theirs) == {"patches": 2, "bytes": 3, "steps": 255}
 
 
 def test_slow_imports() -> None:
