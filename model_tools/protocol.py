@@ -55,6 +55,14 @@ class Job:
     deployed: bool = False
 
     @property
+    def peers(self) -> list[str]:
+        """Names of the networks whose left-out clips its thresholds are chosen by, if it gets any."""
+        if not self.deployed:
+            return []
+        seed = self.recipe.seed
+        return [f"distilled/fold{fold}-seed{seed}" for fold in FOLDS if fold != self.held_out.fold]
+
+    @property
     def run(self) -> Path:
         """Its run folder."""
         return Path("runs") / self.name
@@ -96,6 +104,9 @@ class Job:
 
 DEFAULT = "default/all-seed1"
 
+FALSE_ALARMS_PER_HOUR = 4.0
+"""Of sound in which no class sounds, without a pause."""
+
 
 def jobs() -> list[Job]:
     """Return all networks, teachers before those whom they teach."""
@@ -121,7 +132,7 @@ def jobs() -> list[Job]:
 
 
 def commands(job: Job, options: list[str], backbone: Path) -> list[list[str]]:
-    """Return the arguments of `model-tools` that make what is missing of a network, step by step.
+    """Return the arguments of `model-tools` that make what is missing of a network but its thresholds.
 
     Parameters
     ----------
@@ -141,9 +152,13 @@ def commands(job: Job, options: list[str], backbone: Path) -> list[list[str]]:
     quantize = ["quantize", str(job.run), "--out", str(job.model), *options]
     if job.name != DEFAULT:
         quantize.append("--keep-float")
-    steps = [] if job.quantized else [quantize]
-    if steps and not job.trained:
-        steps.insert(0, train)
-    if job.deployed:
-        steps.append(["calibrate", str(job.model), "--best-effort", *options])
-    return steps
+    if job.quantized:
+        return []
+    return [quantize] if job.trained else [train, quantize]
+
+
+def calibration(job: Job, options: list[str]) -> list[str]:
+    """Return the arguments of `model-tools` that give a network its thresholds."""
+    peers = [str(other.model) for other in jobs() if other.name in job.peers]
+    budget = ["--false-alarms-per-hour", f"{FALSE_ALARMS_PER_HOUR:g}", "--best-effort"]
+    return ["calibrate", str(job.model), *budget, "--peers", *peers, *options]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aed_daemon.manifest import ModelManifest
     from model_tools.evaluation.clip_scores import FoldClip
     from model_tools.evaluation.listening import Engine, Stream
+    from model_tools.evaluation.networks import Network
 
 
 def add(commands: Any) -> None:
@@ -36,7 +37,8 @@ def add(commands: Any) -> None:
         "--backend",
         choices=("litert", "tflite"),
         action="append",
-        help="engine to calibrate for, may be repeated (default: all that are installed)",
+        help="engine to calibrate for, with thresholds of its own; may be repeated (default: the fastest "
+        "that is installed, its thresholds for all)",
     )
     parser.add_argument(
         "--clips",
@@ -44,6 +46,15 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="names of validation clips of ESC-10, one a line, that neither training nor a test saw "
         "(default: the validation fold that the manifest names, if any)",
+    )
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="MODEL",
+        help="fold networks of the same recipe: the clips that each of them left out, as it hears them, are "
+        "validation clips; clips of this network's own left-out fold are not",
     )
     parser.add_argument(
         "--hours", type=rate, default=1.0, help="of each kind of synthesised sound (default: 1)"
@@ -86,12 +97,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from model_tools.evaluation.networks import read_network
 
     manifest, budget = load_manifest(arguments.model), arguments.false_alarms_per_hour
-    clips = _validation_clips(arguments, read_network(arguments.model)) if _is_esc10(manifest) else []
+    network = read_network(arguments.model) if _is_esc10(manifest) else None
+    clips = _clips_of_peers(arguments, network) if arguments.peers else _validation_clips(arguments, network)
     streams, hours = _negatives(arguments)
     check_hours([hours], budget)  # before they are listened to
     result: dict[str, Any] = {"model": str(arguments.model)}
     with progress_bar() as progress:
-        for engine in arguments.backend or available_engines():
+        for engine in arguments.backend or [available_engines()[0]]:
             task = progress.add_task(engine, total=len(streams) + len(clips), note="")
             step = partial(progress.advance, task)
             manifest, result[engine] = _calibrated(arguments, manifest, engine, streams, clips, step)
@@ -106,7 +118,7 @@ def _calibrated(
     manifest: ModelManifest,
     engine: Engine,
     streams: list[Stream],
-    clips: list[FoldClip],
+    clips: list[tuple[Path, FoldClip]],
     step: Callable[[], None],
 ) -> tuple[ModelManifest, dict[str, Any]]:
     from model_tools.evaluation import calibrate
@@ -114,15 +126,18 @@ def _calibrated(
     from model_tools.evaluation.listening import Listeners, of_samples
 
     budget = arguments.false_alarms_per_hour
-    alone = [
-        of_samples(clip.name, clip.slug, in_quiet(clip.samples, i), real=True) for i, clip in enumerate(clips)
-    ]
+    alone: dict[Path, list[Stream]] = {}
+    for i, (listener, clip) in enumerate(clips):
+        stream = of_samples(clip.name, clip.slug, in_quiet(clip.samples, i), real=True)
+        alone.setdefault(listener, []).append(stream)
     with Listeners(2, engine) as listeners:
         used, exact = listeners.engine(arguments.model)
         negatives = list(listeners.listen(arguments.model, streams, step))
-        heard = zip(
-            (clip.slug for clip in clips), listeners.listen(arguments.model, alone, step), strict=True
-        )
+        heard = [
+            (found.stream.kind, found)
+            for listener, of_listener in alone.items()
+            for found in listeners.listen(listener, of_listener, step)
+        ]
         material = calibrate.gather(manifest, negatives, heard, lowest=arguments.lowest, each=listeners.map)
     choice = calibrate.choose(material, budget)
     facts = {
@@ -130,8 +145,11 @@ def _calibrated(
         "engine": used,
         "lowest": arguments.lowest,
         "part": "calibration",
+        "peers": len(arguments.peers),
     }
-    changed = calibrate.calibrated(manifest, material, choice, facts, exact=exact)
+    changed = calibrate.calibrated(
+        manifest, material, choice, facts, exact=exact if arguments.backend else None
+    )
     told = calibrate.summary(material, choice)
     return changed, {"thresholds": calibrate.thresholds(changed.for_engine(exact=exact)), **told}
 
@@ -153,16 +171,38 @@ def _is_esc10(manifest: ModelManifest) -> bool:
     return bool(set(manifest.slugs) & set(SLUGS))
 
 
-def _validation_clips(arguments: argparse.Namespace, network: Any) -> list[FoldClip]:
+def _clips_of_peers(arguments: argparse.Namespace, network: Network | None) -> list[tuple[Path, FoldClip]]:
+    """Return the clips that each peer left out, without those that this network is tested on."""
+    from model_tools.evaluation.clip_scores import fold_clips
+    from model_tools.evaluation.networks import read_network
+
+    if network is None or arguments.clips is not None:
+        raise AedError(
+            "peers know clips of ESC-10 only", where="--peers", hint="Leave it out, or leave --clips out."
+        )
+    folds = {peer: read_network(peer).fold for peer in arguments.peers}
+    for peer, left_out in folds.items():
+        if not left_out:
+            raise AedError("a network that left no fold out has no clips to tell of", where=str(peer))
+    return [
+        (peer, clip)
+        for clip in fold_clips(data_folder(arguments) / "esc10", arguments.cache)
+        for peer, left_out in folds.items()
+        if clip.fold == left_out != network.fold and clip.slug in network.known
+    ]
+
+
+def _validation_clips(arguments: argparse.Namespace, network: Network | None) -> list[tuple[Path, FoldClip]]:
+    """Return the clips that are named, or else those of the network's validation fold."""
     from model_tools.evaluation.clip_scores import fold_clips
 
-    if arguments.clips is None and not network.validation_fold:
+    if network is None or (arguments.clips is None and not network.validation_fold):
         return []
     clips = [
         c for c in fold_clips(data_folder(arguments) / "esc10", arguments.cache) if c.slug in network.known
     ]
     if arguments.clips is None:
-        return [clip for clip in clips if clip.fold == network.validation_fold]
+        return [(arguments.model, clip) for clip in clips if clip.fold == network.validation_fold]
     names = {line.strip() for line in arguments.clips.read_text().splitlines() if line.strip()}
     unknown = names - {clip.name for clip in clips}
     if unknown:
@@ -175,7 +215,7 @@ def _validation_clips(arguments: argparse.Namespace, network: Any) -> list[FoldC
             f"clips of fold {network.fold}, which is left out for the test, must choose nothing",
             where=str(arguments.clips),
         )
-    return chosen
+    return [(arguments.model, clip) for clip in chosen]
 
 
 def _complain(told: dict[str, Any], budget: float, *, refuse: bool) -> None:

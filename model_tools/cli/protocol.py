@@ -73,22 +73,40 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    models = {job.name: job.model for job in jobs()}
+    for job in missing:
+        if job.quantized and not job.made and all(models[peer].exists() for peer in job.peers):
+            _calibrate(job, arguments)
     return {"made": made, "missing": [job.name for job in missing if job.name not in made]}
 
 
 def _make(job: Job, arguments: argparse.Namespace) -> None:
     from model_tools.protocol import commands
 
-    data = data_folder(arguments)
-    threads = max(1, (os.cpu_count() or 1) // arguments.at_once)
-    options = ["--data", str(data), "--cache", str(arguments.cache)]
-    for command in commands(job, options, data / "models" / "yamnet_256_f32.h5"):
-        # Each in a process of its own: PyTorch trains, TensorFlow converts, and both keep their memory.
-        done = subprocess.run(
-            [sys.executable, "-m", "model_tools", *command],
-            stdout=subprocess.DEVNULL,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
-            check=False,
-        )
-        if done.returncode:
-            raise AedError(f"`model-tools {command[0]}` failed for {job.name}", got=f"exit {done.returncode}")
+    backbone = data_folder(arguments) / "models" / "yamnet_256_f32.h5"
+    for command in commands(job, _options(arguments), backbone):
+        _run(job, command, arguments.at_once)
+
+
+def _calibrate(job: Job, arguments: argparse.Namespace) -> None:
+    from model_tools.protocol import calibration
+
+    print(f"{job.name}: thresholds", file=sys.stderr, flush=True)
+    _run(job, calibration(job, _options(arguments)), 1)
+
+
+def _options(arguments: argparse.Namespace) -> list[str]:
+    return ["--data", str(data_folder(arguments)), "--cache", str(arguments.cache)]
+
+
+def _run(job: Job, command: list[str], at_once: int) -> None:
+    """Run a command in a process of its own: PyTorch trains, TensorFlow converts, and both keep memory."""
+    threads = max(1, (os.cpu_count() or 1) // at_once)
+    done = subprocess.run(
+        [sys.executable, "-m", "model_tools", *command],
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+        check=False,
+    )
+    if done.returncode:
+        raise AedError(f"`model-tools {command[0]}` failed for {job.name}", got=f"exit {done.returncode}")

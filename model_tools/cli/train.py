@@ -79,7 +79,11 @@ def add(commands: Any) -> None:
         "--teachers", type=Path, nargs="+", default=(), metavar="RUN", help="runs whose opinion is learnt too"
     )
     recipe = parser.add_argument_group("recipe (defaults depend on what it starts from)")
-    recipe.add_argument("--epochs", type=positive, help="length of the run, fixed in advance")
+    recipe.add_argument(
+        "--epochs",
+        type=positive,
+        help="length of the run, fixed in advance; a second stage is as much shorter",
+    )
     recipe.add_argument("--crops", type=positive, help="crops per epoch, a multiple of the batch")
     recipe.add_argument("--batch", type=positive, help="crops per step")
     recipe.add_argument("--learning-rate", type=float, help="peak learning rate")
@@ -102,7 +106,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
     from aed_daemon.spec import YAMNET_256
     from model_tools.training.material import HeldOut, esc10_material
-    from model_tools.training.run_folder import read_weights
+    from model_tools.training.run_folder import read_stages
 
     recipe = recipe_of(arguments)
     if is_own(arguments):
@@ -113,7 +117,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     held_out = HeldOut(fold, arguments.validation_fold, tuple(arguments.leave_out))
     material = esc10_material(data_folder(arguments), arguments.cache, held_out)
     folder = arguments.run or Path("runs") / f"fold{fold}"
-    teachers = [read_weights(teacher, YAMNET_256) for teacher in arguments.teachers]
+    teachers = [read_stages(teacher, YAMNET_256) for teacher in arguments.teachers]
     for teacher in arguments.teachers:
         _refuse_other_teaching(teacher, held_out, recipe)
     made_from: dict[str, Any] = {"teachers": [str(teacher) for teacher in arguments.teachers]}
@@ -174,7 +178,7 @@ def train_with_progress(
     folder: Path,
     *,
     start: Arrays | None,
-    teachers: Sequence[Arrays] = (),
+    teachers: Sequence[Sequence[Arrays]] = (),
     made_from: dict[str, Any] | None = None,
     title: str = "train",
 ) -> dict[str, Any]:
@@ -185,7 +189,7 @@ def train_with_progress(
     last: dict[str, Any] = {}
     with progress_bar() as progress:
         banking = progress.add_task("spectrograms", total=None, note="")
-        training = progress.add_task(title, total=recipe.epochs, note="")
+        training = progress.add_task(title, total=recipe.all_epochs, note="")
 
         def epoch_done(epoch: Epoch) -> None:
             last.update(epochs=epoch.number, loss=round(epoch.loss, 4), accuracy=round(epoch.accuracy, 4))
@@ -194,7 +198,9 @@ def train_with_progress(
             note = f"loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.1%}{looked}"
             progress.update(training, completed=epoch.number, note=note)
             if not progress.console.is_terminal:
-                print(f"{title}: epoch {epoch.number}/{recipe.epochs}: {note}", file=sys.stderr, flush=True)
+                print(
+                    f"{title}: epoch {epoch.number}/{recipe.all_epochs}: {note}", file=sys.stderr, flush=True
+                )
 
         train(
             material,
@@ -237,6 +243,9 @@ def recipe_of(arguments: argparse.Namespace) -> TrainRecipe:
         "frozen": arguments.frozen or None,
     }
     recipe = replace(base, **{name: value for name, value in given.items() if value is not None})
+    if arguments.epochs and recipe.closing:
+        shortened = max(1, round(arguments.epochs * recipe.closing.epochs / base.epochs))
+        recipe = replace(recipe, closing=replace(recipe.closing, epochs=shortened))
     if recipe.crops_per_epoch % recipe.batch:
         raise AedError(
             "the crops of an epoch are no whole number of batches",

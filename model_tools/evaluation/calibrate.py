@@ -244,7 +244,7 @@ def _options(material: Material, row: int) -> list[tuple[tuple[int, int], float,
 
 
 def calibrated(
-    manifest: ModelManifest, material: Material, choice: Choice, facts: dict[str, Any], *, exact: bool
+    manifest: ModelManifest, material: Material, choice: Choice, facts: dict[str, Any], *, exact: bool | None
 ) -> ModelManifest:
     """Return the manifest with the thresholds chosen, and what they were chosen by among its metrics.
 
@@ -252,9 +252,9 @@ def calibrated(
     ----------
     facts : dict
         What else is to be told: budget, engine, seeds.
-    exact : bool
-        Whether the engine gives the bytes of the reference kernels; thresholds of the two kinds of
-        engine are kept apart.
+    exact : bool or None
+        Whether the thresholds are for engines that give the bytes of the reference kernels, or for those
+        that do not; None for all.
     """
     columns = dict(zip(material.slugs, choice.columns, strict=True))
     scale = manifest.output.scale
@@ -263,10 +263,12 @@ def calibrated(
         if label.slug in columns:
             on = int(material.steps[columns[label.slug]])
             pair = Thresholds(threshold_on=min(1.0, on * scale), threshold_off=off_steps(on) * scale)
-            label = label.model_copy(update=dict(pair) if exact else {"xnnpack": pair})
+            chosen = {"xnnpack": pair} if exact is False else dict(pair)
+            label = label.model_copy(update={"xnnpack": None} | chosen if exact is None else chosen)
         labels.append(label)
-    kind = "exact" if exact else "xnnpack"
-    told = {**manifest.metrics.get("calibration", {}), kind: {**facts, **summary(material, choice)}}
+    kind = "all" if exact is None else "exact" if exact else "xnnpack"
+    earlier = {} if exact is None else manifest.metrics.get("calibration", {})
+    told = {**earlier, kind: {**facts, **summary(material, choice)}}
     values = manifest.model_copy(
         update={"labels": labels, "metrics": {**manifest.metrics, "calibration": told}}
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from model_tools.training.folded import Folded
     from model_tools.training.network import Yamnet
 
 Activation = Literal["softmax", "sigmoid"]
@@ -23,7 +24,7 @@ def activate(logits: Tensor, activation: Activation) -> Tensor:
 
 
 def probabilities(
-    network: Yamnet, patches: NDArray[np.float32], activation: Activation = "softmax"
+    network: Yamnet | Folded, patches: NDArray[np.float32], activation: Activation = "softmax"
 ) -> NDArray[np.float64]:
     """Return the probabilities, float64 (n, outputs), of patches, float32 (n, patch_frames, n_mels)."""
     import torch

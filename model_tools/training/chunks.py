@@ -36,6 +36,8 @@ class FeedSource:
         Per clip of the bank; see `Feed`.
     outputs : int
         Number of labels.
+    hard : ndarray, int32 (n, 2), or None
+        See `Feed`.
     """
 
     bank: Path
@@ -44,13 +46,21 @@ class FeedSource:
     sources: Sequence[tuple[str, str]]
     outputs: int
     spec: FeatureSpec
+    hard: NDArray[np.int32] | None = None
 
     def feed(self, recipe: FeedRecipe) -> Feed:
         """Return the feed of one recipe."""
         from model_tools.training.bank import load
 
         return Feed(
-            load(self.bank), self.labels, self.transient, self.sources, self.outputs, self.spec, recipe
+            load(self.bank),
+            self.labels,
+            self.transient,
+            self.sources,
+            self.outputs,
+            self.spec,
+            recipe,
+            self.hard,
         )
 
 

@@ -6,7 +6,7 @@ the same crops whichever process makes them, and one that was cut off goes on as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,9 +24,22 @@ SILENT_DBFS = -85.0
 
 _NOISES = 96
 
-KIND_SHARES = {"effects": 0.5, "ambience": 0.05, "speech": 0.25, "music": 0.2, "own": 0.3}
+KIND_SHARES: Mapping[str, float] = {
+    "effects": 0.5,
+    "ambience": 0.05,
+    "speech": 0.25,
+    "music": 0.2,
+    "own": 0.3,
+}
 """How often the negatives are of each kind: short sounds of things are what resembles a class most, and
 what a user has recorded beside the classes is what the network will hear."""
+
+STRIDE_FRAMES = 48
+"""Frames between the crops that are looked through for hard ones; a crop lies up to half as far away."""
+
+_ONSET_SHARE = 0.3
+_LEAST_SHOWN = 8
+"""Frames of a background that a crop at its edge shows at least."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,13 @@ class FeedRecipe:
     real_share, warped_share : float
         Part of those that is cut from real recordings of no class, and from clips warped until they
         are no longer their sound; the rest is synthesised.
+    kind_shares : mapping of str to float
+        How often the recordings of no class are of each kind, in proportion.
+    edge_share : float
+        Part of the backgrounds cut so that perhaps only their beginning or end is seen, as a sound
+        first comes into the daemon's window.
+    hard_share : float
+        Part of the crops of no class that show what the network took for a class before.
     channelled_share : float
         Part of the crops of a class that went through a room, a microphone, a codec.
     mixed_share : float
@@ -64,6 +84,9 @@ class FeedRecipe:
     background_share: float = 0.22
     real_share: float = 0.5
     warped_share: float = 0.12
+    kind_shares: Mapping[str, float] = field(default_factory=lambda: dict(KIND_SHARES))
+    edge_share: float = 0.0
+    hard_share: float = 0.0
     channelled_share: float = 0.45
     mixed_share: float = 0.3
     accompanied_share: float = 0.45
@@ -120,6 +143,8 @@ class Feed:
         clip of it; a clip weighs as the square root of its length.
     outputs : int
         Number of labels; the last is the background.
+    hard : ndarray, int32 (n, 2), optional
+        Segments and first frames of crops that a network took for a class; see `mining`.
     """
 
     def __init__(
@@ -131,6 +156,7 @@ class Feed:
         outputs: int,
         spec: FeatureSpec,
         recipe: FeedRecipe,
+        hard: NDArray[np.int32] | None = None,
     ) -> None:
         self._bank, self._spec, self._recipe, self._outputs = bank, spec, recipe, outputs
         self._patch = spec.patch_frames
@@ -156,7 +182,8 @@ class Feed:
         self._classes = sorted(self._by_label)
         self._warped = np.array(warped, np.int64)
         self._synthetic = np.flatnonzero(bank.kind == SYNTHETIC)
-        self._real, self._real_ends, self.collections = _weighed(bank, real, sources)
+        self._hard = np.empty((0, 2), np.int32) if hard is None else hard
+        self._real, self._real_ends, self.collections = _weighed(bank, real, sources, recipe.kind_shares)
         self._noise = self._noise_bank(np.random.default_rng([recipe.seed, 0]))
 
     def _noise_bank(self, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -288,7 +315,10 @@ class Feed:
         else:
             choices, made = self._synthetic, True
         segment = int(choices[rng.integers(len(choices))])
-        spare = int(self._bank.length[segment]) - self._patch
+        length = int(self._bank.length[segment])
+        if recipe.edge_share and rng.random() < recipe.edge_share:
+            return Window(segment, self._at_edge(rng, length), 0, self._patch, False), made
+        spare = length - self._patch
         start = int(rng.integers(min(spare, 0), max(spare, 0) + 1))
         low, high = 0, self._patch
         if rng.random() < 0.35:
@@ -296,8 +326,24 @@ class Feed:
             low, high = (at, high) if rng.random() < 0.7 else (low, at)
         return Window(segment, start, low, high, False), made
 
+    def _at_edge(self, rng: np.random.Generator, length: int) -> int:
+        """Return the first frame of a crop that sees any part of a segment, its beginning most often."""
+        first = _LEAST_SHOWN - self._patch
+        if rng.random() < _ONSET_SHARE:
+            return int(rng.integers(first, -self._patch // 3))
+        return int(rng.integers(first, max(length - _LEAST_SHOWN, first + 1)))
+
+    def _hard_window(self, rng: np.random.Generator) -> Window:
+        segment, start = self._hard[rng.integers(len(self._hard))].tolist()
+        start += int(rng.integers(-STRIDE_FRAMES // 2, STRIDE_FRAMES // 2 + 1))
+        start = min(max(start, _LEAST_SHOWN - self._patch), int(self._bank.length[segment]) - _LEAST_SHOWN)
+        return Window(segment, start, 0, self._patch, False)
+
     def _background(self, rng: np.random.Generator, crops: _Crops) -> None:
-        window, made = self._any_background(rng)
+        if self._recipe.hard_share and len(self._hard) and rng.random() < self._recipe.hard_share:
+            window, made = self._hard_window(rng), False
+        else:
+            window, made = self._any_background(rng)
         gain_db = 0.0
         if not made and rng.random() < 0.85:
             rms = _rms(levels(self._bank, window, self._patch))
@@ -306,7 +352,10 @@ class Feed:
 
 
 def _weighed(
-    bank: Segments, real: dict[int, list[int]], sources: Sequence[tuple[str, str]]
+    bank: Segments,
+    real: dict[int, list[int]],
+    sources: Sequence[tuple[str, str]],
+    kind_shares: Mapping[str, float],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], dict[str, float]]:
     """Return the negatives' segments, their cumulated weights, and each collection's share."""
     segments: list[int] = []
@@ -317,7 +366,7 @@ def _weighed(
         kinds[sources[clip][0]] = kinds.get(sources[clip][0], 0.0) + weight
         segments += numbers
         weights += [weight / len(numbers)] * len(numbers)
-    shares = {kind: KIND_SHARES.get(kind, 0.1) for kind in kinds}
+    shares = {kind: kind_shares.get(kind, 0.1) for kind in kinds}
     total = sum(shares.values())
     of = [sources[clip] for clip, numbers in real.items() for _ in numbers]
     scaled = [w * shares[kind] / total / kinds[kind] for w, (kind, _) in zip(weights, of, strict=True)]

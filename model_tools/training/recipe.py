@@ -11,6 +11,25 @@ from model_tools.training.feed import FeedRecipe
 
 
 @dataclass(frozen=True)
+class Closing:
+    """A second stage of a run: what is no class learnt better than by chance.
+
+    It begins with the weights of the first stage, and looks up what they take for a class.
+
+    Attributes
+    ----------
+    epochs, learning_rate
+        As of a run.
+    feed : FeedRecipe
+        Its crops.
+    """
+
+    epochs: int
+    learning_rate: float
+    feed: FeedRecipe
+
+
+@dataclass(frozen=True)
 class TrainRecipe:
     """Everything that a run depends on besides its clips.
 
@@ -42,6 +61,8 @@ class TrainRecipe:
         Of weights and crops.
     width : float
         Channels, as a multiple of Yamnet-256's.
+    closing : Closing, optional
+        A second stage.
     """
 
     epochs: int = 110
@@ -62,6 +83,21 @@ class TrainRecipe:
     width: float = 1.0
     bank: BankRecipe = field(default_factory=BankRecipe)
     feed: FeedRecipe = field(default_factory=FeedRecipe)
+    closing: Closing | None = None
+
+    @property
+    def stages(self) -> list[TrainRecipe]:
+        """The stages of a run, one after the other, as recipes without a second stage."""
+        first = replace(self, closing=None)
+        if self.closing is None:
+            return [first]
+        last = self.closing
+        return [first, replace(first, epochs=last.epochs, learning_rate=last.learning_rate, feed=last.feed)]
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -76,10 +112,23 @@ class TrainRecipe:
         return self.learning_rate * 0.5 * (1.0 + cos(pi * (step - warmup) / max(1, total - warmup)))
 
 
-SCRATCH = TrainRecipe()
+_WARY = Closing(
+    epochs=25,
+    learning_rate=1e-3,
+    feed=FeedRecipe(
+        background_share=0.5,
+        real_share=0.8,
+        warped_share=0.08,
+        kind_shares={"music": 0.4, "effects": 0.35, "speech": 0.2, "ambience": 0.05},
+        edge_share=0.5,
+        hard_share=0.4,
+    ),
+)
+
+SCRATCH = TrainRecipe(closing=_WARY)
 """From random weights, without a teacher."""
 
-PRETRAINED = TrainRecipe(epochs=50, learning_rate=1e-3)
+PRETRAINED = TrainRecipe(epochs=50, learning_rate=1e-3, closing=_WARY)
 """From the pretrained backbone."""
 
 _FEW = FeedRecipe(
@@ -108,5 +157,5 @@ ADAPTED = TrainRecipe(
 UNFROZEN = replace(ADAPTED, learning_rate=2e-3, weight_decay=0.05, averaging=0.995, frozen=False)
 """The same, but every layer learns, at a low rate."""
 
-DISTILLED = TrainRecipe(distillation_share=0.7)
+DISTILLED = TrainRecipe(distillation_share=0.7, closing=_WARY)
 """From random weights, with teachers that saw the same clips."""

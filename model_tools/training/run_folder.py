@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "network.npz"
 _CONFIG, _HISTORY, _CHECKPOINT, _CURVES = "config.json", "history.csv", "checkpoint.pt", "curves.png"
-_BEST = "best.npz"
+_BEST, _OPENING = "best.npz", "opening.npz"
 
 
 def begin(
@@ -144,6 +144,31 @@ def read_best(run: Path) -> Arrays:
     """Return the weights that `keep_best` kept last."""
     with np.load(run / _BEST) as stored:
         return {name: stored[name] for name in stored.files}
+
+
+def keep_opening(run: Path, weights: Arrays) -> None:
+    """Keep the weights after the first stage of a run that has two."""
+    temporary = run / "opening.tmp.npz"
+    np.savez(temporary, **weights)
+    temporary.replace(run / _OPENING)
+
+
+def read_opening(run: Path) -> Arrays:
+    """Return the weights that `keep_opening` kept."""
+    with np.load(run / _OPENING) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def read_stages(run: Path, spec: FeatureSpec) -> list[Arrays]:
+    """Return the weights of a finished run after each of its stages.
+
+    Raises
+    ------
+    ModelError
+        If there are none, or they were made with other features.
+    """
+    last = read_weights(run, spec)
+    return [read_opening(run), last] if (run / _OPENING).exists() else [last]
 
 
 class Board:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aed_daemon.errors import AedError
 from aed_daemon.spec import FeatureSpec
@@ -19,7 +20,7 @@ from model_tools.training.activation import label_loss, probabilities, teacher_l
 from model_tools.training.chunks import FeedSource, chunks
 from model_tools.training.material import Material
 from model_tools.training.recipe import TrainRecipe
-from model_tools.training.validation import validation_set
+from model_tools.training.validation import Validation, validation_set
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +75,7 @@ def train(
     *,
     start: Arrays | None = None,
     head: bool = False,
-    teachers: Sequence[Arrays] = (),
+    teachers: Sequence[Sequence[Arrays]] = (),
     made_from: Mapping[str, Any] | None = None,
     validate_every: int = 10,
     device: str = "auto",
@@ -93,8 +94,9 @@ def train(
         Weights to begin with; random ones otherwise.
     head : bool
         Whether the last layer is taken from `start` too.
-    teachers : sequence of Arrays
-        Networks of the same outputs whose mean opinion is learnt beside the labels.
+    teachers : sequence of sequence of Arrays
+        Networks of the same outputs whose mean opinion is learnt beside the labels: of each its weights
+        after every stage of its run, for the stages of this one.
     made_from : mapping, optional
         What `start` and `teachers` are, for config.json.
     validate_every : int
@@ -111,9 +113,6 @@ def train(
     """
     import torch
 
-    from model_tools.training import network as networks
-    from model_tools.training.folded import Folded
-
     folder = bank.make(material.clips, recipe.bank, spec, cache_dir, step=banked)
     source = feed_source(material, folder, spec)
     if not any(
@@ -121,23 +120,142 @@ def train(
     ):
         raise AedError("there are no clips to learn from")
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    outputs = len(material.outputs)
+    run_folder.begin(run, material, recipe, spec, made_from)
+    stored = run_folder.load_checkpoint(run) or {}
+    rows = [Epoch(**row) for row in stored.get("history", [])]
+    log = _Log(run, rows, time.monotonic() - stored.get("elapsed_s", 0.0), epoch_done)
+    validation = validation_set(material, folder, spec)
+    weights, first = start, stored.get("stage", 0)
+    for number, stage in enumerate(recipe.stages):
+        if number < first:
+            continue
+        if number:
+            if number > first:
+                run_folder.keep_opening(run, weights or {})
+                log.checkpoint({"stage": number, "epoch": 0})
+            weights, head = run_folder.read_opening(run), True
+            source = replace(source, hard=_hard_windows(source, weights, stage, where))
+        weights = _stage(
+            number,
+            stage,
+            source,
+            weights,
+            [of_stages[min(number, len(of_stages) - 1)] for of_stages in teachers],
+            validation,
+            log,
+            where,
+            stored=stored if number == first and stored.get("epoch") else None,
+            head=head,
+            validate_every=validate_every,
+        )
+    log.board.close()
+    run_folder.finish(run, weights or {}, rows)
+    return weights or {}
+
+
+class _Log:
+    """What is known of a run so far, and where it is written.
+
+    Parameters
+    ----------
+    rows : list of Epoch
+        Of all stages; grows.
+    began : float
+        When the run would have begun without pauses, on the monotonic clock.
+    """
+
+    def __init__(
+        self, run: Path, rows: list[Epoch], began: float, epoch_done: Callable[[Epoch], None]
+    ) -> None:
+        self.run, self.rows, self._began, self._epoch_done = run, rows, began, epoch_done
+        self.board = run_folder.Board(run, len(rows))
+
+    def add(self, losses: Sequence[float], accuracy: float, rate: float, looked: dict[str, float]) -> Epoch:
+        """Write what is known after an epoch.
+
+        Raises
+        ------
+        AedError
+            If the loss is no longer a number.
+        """
+        number, mean = len(self.rows) + 1, float(np.mean(losses))
+        if not np.isfinite(mean):
+            raise AedError(
+                "the loss is no longer a number", where=f"epoch {number}", hint="Lower --learning-rate."
+            )
+        epoch = Epoch(number, mean, accuracy, time.monotonic() - self._began, looked)
+        self.rows.append(epoch)
+        run_folder.write_history(self.run, self.rows)
+        self.board.add(epoch, rate)
+        return epoch
+
+    def told(self, epoch: Epoch) -> None:
+        """Tell whoever waits."""
+        self._epoch_done(epoch)
+
+    def checkpoint(self, state: dict[str, Any]) -> None:
+        """Write what a run that is cut off goes on from."""
+        facts = {"elapsed_s": time.monotonic() - self._began, "history": [vars(row) for row in self.rows]}
+        run_folder.save_checkpoint(self.run, state | facts)
+
+
+def _hard_windows(
+    source: FeedSource, weights: Arrays, recipe: TrainRecipe, where: Any
+) -> NDArray[np.int32] | None:
+    """Return what a network takes for a class, None if no crop is to show it."""
+    from model_tools.training import network as networks
+    from model_tools.training.folded import Folded
+    from model_tools.training.mining import hard_windows
+
+    if not recipe.feed.hard_share:
+        return None
+    network = Folded(networks.from_arrays(weights)).to(where)
+    return hard_windows(
+        bank.load(source.bank),
+        source.labels,
+        source.outputs,
+        source.spec,
+        lambda patches: probabilities(network, patches, recipe.activation),
+    )
+
+
+def _stage(
+    number: int,
+    recipe: TrainRecipe,
+    source: FeedSource,
+    start: Arrays | None,
+    teachers: Sequence[Arrays],
+    validation: Validation | None,
+    log: _Log,
+    where: Any,
+    *,
+    stored: dict[str, Any] | None,
+    head: bool,
+    validate_every: int,
+) -> Arrays:
+    """Train from some weights, or from a checkpoint of this stage, to its end."""
+    import torch
+
+    from model_tools.training import network as networks
+    from model_tools.training.folded import Folded
+
     architecture = architecture_of(start) if start is not None else YAMNET_256.widened(recipe.width)
-    learner = networks.build(outputs, architecture, seed=recipe.seed)
+    learner = networks.build(source.outputs, architecture, seed=recipe.seed)
     if start is not None:
         networks.load_arrays(learner, start, head=head)
     learner.to(where)
     masters = [Folded(networks.from_arrays(weights)).to(where) for weights in teachers]
-    average = networks.build(outputs, architecture, seed=recipe.seed).to(where).eval()
+    average = networks.build(source.outputs, architecture, seed=recipe.seed).to(where).eval()
     average.load_state_dict(learner.state_dict())
     if recipe.frozen:
         learner.body.requires_grad_(False)
     optimizer = _optimizer(learner, recipe)
-    state = _State(learner, average, optimizer)
-    run_folder.begin(run, material, recipe, spec, made_from)
-    done, elapsed, rows = state.resume(run)
-    validation = validation_set(material, folder, spec)
-    board = run_folder.Board(run, done)
+    parts: dict[str, Any] = {"learner": learner, "average": average, "optimizer": optimizer}
+    done = 0
+    if stored is not None:
+        done = stored["epoch"]
+        for name, part in parts.items():
+            part.load_state_dict(stored[name])
 
     per_epoch = recipe.steps_per_epoch
     per_chunk = next(n for n in (4, 3, 2, 1) if per_epoch % n == 0)
@@ -149,9 +267,9 @@ def train(
         size=per_chunk * recipe.batch,
         seed=recipe.seed,
     )
-    began, step = time.monotonic() - elapsed, done * per_epoch
+    step = done * per_epoch
     with closing(feed):
-        for number in range(done + 1, recipe.epochs + 1):
+        for epoch_number in range(done + 1, recipe.epochs + 1):
             losses: list[float] = []
             hits = 0
             for _ in range(per_epoch // per_chunk):
@@ -164,37 +282,22 @@ def train(
                     hits += hit
                     step += 1
                     _blend(average, learner, min(recipe.averaging, (1 + step) / (10 + step)))
-            mean = float(np.mean(losses))
-            if not np.isfinite(mean):
-                raise AedError(
-                    "the loss is no longer a number", where=f"epoch {number}", hint="Lower --learning-rate."
-                )
             looked: dict[str, float] = {}
-            if validation and (number % validate_every == 0 or number == recipe.epochs):
+            if validation and (epoch_number % validate_every == 0 or epoch_number == recipe.epochs):
                 looked = validation.measure(
                     lambda patches: probabilities(average, patches, recipe.activation)
                 )
-            epoch = Epoch(
-                number,
-                mean,
-                hits / recipe.crops_per_epoch,
-                time.monotonic() - began,
-                looked,
-            )
-            rows.append(epoch)
-            run_folder.write_history(run, rows)
-            board.add(epoch, recipe.learning_rate_at(step - 1))
-            if recipe.patience and looked and _best(rows) is epoch:
-                run_folder.keep_best(run, networks.arrays(average))
-            if number % _CHECKPOINT_EPOCHS == 0 and number < recipe.epochs:
-                state.save(run, number, epoch.elapsed_s, rows)
-            epoch_done(epoch)
-            if recipe.patience and _looks_since(rows) >= recipe.patience:
+            accuracy = hits / recipe.crops_per_epoch
+            epoch = log.add(losses, accuracy, recipe.learning_rate_at(step - 1), looked)
+            if recipe.patience and looked and _best(log.rows) is epoch:
+                run_folder.keep_best(log.run, networks.arrays(average))
+            if epoch_number % _CHECKPOINT_EPOCHS == 0 and epoch_number < recipe.epochs:
+                states = {name: part.state_dict() for name, part in parts.items()}
+                log.checkpoint({"stage": number, "epoch": epoch_number, **states})
+            log.told(epoch)
+            if recipe.patience and _looks_since(log.rows) >= recipe.patience:
                 break
-    board.close()
-    weights = run_folder.read_best(run) if recipe.patience and validation else networks.arrays(average)
-    run_folder.finish(run, weights, rows)
-    return weights
+    return run_folder.read_best(log.run) if recipe.patience and validation else networks.arrays(average)
 
 
 def _best(rows: Sequence[Epoch]) -> Epoch | None:
@@ -259,23 +362,3 @@ def _blend(average: Yamnet, learner: Yamnet, decay: float) -> None:
     with torch.no_grad():
         for kept, new in zip(average.state_dict().values(), learner.state_dict().values(), strict=True):
             kept.lerp_(new, 1.0 - decay)
-
-
-class _State:
-    """What a checkpoint holds."""
-
-    def __init__(self, learner: Yamnet, average: Yamnet, optimizer: Any) -> None:
-        self._parts = {"learner": learner, "average": average, "optimizer": optimizer}
-
-    def save(self, run: Path, epoch: int, elapsed_s: float, rows: Sequence[Epoch]) -> None:
-        facts = {name: part.state_dict() for name, part in self._parts.items()}
-        history = [vars(row) for row in rows]
-        run_folder.save_checkpoint(run, facts | {"epoch": epoch, "elapsed_s": elapsed_s, "history": history})
-
-    def resume(self, run: Path) -> tuple[int, float, list[Epoch]]:
-        stored = run_folder.load_checkpoint(run)
-        if stored is None:
-            return 0, 0.0, []
-        for name, part in self._parts.items():
-            part.load_state_dict(stored[name])
-        return stored["epoch"], stored["elapsed_s"], [Epoch(**row) for row in stored["history"]]

@@ -16,7 +16,17 @@ from model_tools.cli import _parser, main
 from model_tools.cli import protocol as cli
 from model_tools.cli.train import recipe_of
 from model_tools.data.esc10 import SLUGS
-from model_tools.protocol import DEFAULT, FOLDS, ROTATIONS, SEEDS, Job, commands, jobs
+from model_tools.protocol import (
+    DEFAULT,
+    FALSE_ALARMS_PER_HOUR,
+    FOLDS,
+    ROTATIONS,
+    SEEDS,
+    Job,
+    calibration,
+    commands,
+    jobs,
+)
 
 
 def test_every_recipe_has_every_fold_and_seed() -> None:
@@ -55,14 +65,27 @@ def test_the_command_line_asks_for_the_very_recipe(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    train, quantize, *rest = commands(job, ["--cache", "c"], Path("backbone.h5"))
+    train, quantize = commands(job, ["--cache", "c"], Path("backbone.h5"))
     arguments = _parser().parse_args(train)
     assert recipe_of(arguments) == job.recipe
     assert arguments.fold == job.held_out.fold
     assert tuple(arguments.leave_out) == job.held_out.slugs
     assert (arguments.weights is not None) == job.pretrained
     assert _parser().parse_args(quantize).out == job.model
-    assert [_parser().parse_args(step).model for step in rest] == [job.model] * job.deployed
+
+
+def test_thresholds_come_from_clips_that_neither_network_nor_test_saw() -> None:
+    models = {job.name: job for job in jobs()}
+    deployed = [job for job in jobs() if job.deployed]
+    assert {job.name.partition("/")[0] for job in deployed} == {"distilled", "default"}
+    for job in deployed:
+        arguments = _parser().parse_args(calibration(job, ["--cache", "c"]))
+        assert arguments.model == job.model
+        assert arguments.false_alarms_per_hour == FALSE_ALARMS_PER_HOUR
+        assert arguments.peers == [models[peer].model for peer in job.peers]
+        folds = {models[peer].held_out.fold for peer in job.peers}
+        assert folds == set(FOLDS) - {job.held_out.fold}
+        assert {models[peer].recipe.seed for peer in job.peers} == {job.recipe.seed}
 
 
 def test_only_what_is_missing_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,12 +95,12 @@ def test_only_what_is_missing_is_done(tmp_path: Path, monkeypatch: pytest.Monkey
     def steps() -> list[str]:
         return [command[0] for command in commands(job, [], Path("backbone.h5"))]
 
-    assert steps() == ["train", "quantize", "calibrate"]
+    assert steps() == ["train", "quantize"]
     job.run.mkdir(parents=True)
     facts = {"recipe": asdict(job.recipe), "held_out": asdict(job.held_out)}
     (job.run / "config.json").write_text(json.dumps(facts))
     (job.run / "network.npz").write_bytes(b"")
-    assert steps() == ["quantize", "calibrate"]
+    assert steps() == ["quantize"]
     shipped = json.loads(DEFAULT_MODEL.with_suffix(".json").read_text())
     job.model.parent.mkdir(parents=True)
     shutil.copy(DEFAULT_MODEL, job.model)
@@ -85,7 +108,7 @@ def test_only_what_is_missing_is_done(tmp_path: Path, monkeypatch: pytest.Monkey
     metrics: dict[str, Any] = {"recipe": {"sha256": job.digest}}
     told = shipped | {"file": job.model.name, "provenance": provenance, "metrics": metrics}
     job.model.with_suffix(".json").write_text(json.dumps(told))
-    assert steps() == ["calibrate"]
+    assert steps() == []
     assert not job.made
     metrics["calibration"] = {}
     job.model.with_suffix(".json").write_text(json.dumps(told))

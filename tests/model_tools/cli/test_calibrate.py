@@ -33,8 +33,9 @@ def calibrate(model: Path, tiny_data: Path, tmp_path: Path) -> Command:
     """Run the command on a tenth of an hour of synthesised sound."""
 
     def run(*options: object) -> int:
-        places = ["--data", str(tiny_data), "--cache", str(tmp_path / "cache"), "--backend", ENGINE]
-        return main(["calibrate", str(model), "--hours", "0.0167", *places, *map(str, options)])
+        places = ["--data", str(tiny_data), "--cache", str(tmp_path / "cache")]
+        engine = [] if "--peers" in options else ["--backend", ENGINE]
+        return main(["calibrate", str(model), "--hours", "0.0167", *places, *engine, *map(str, options)])
 
     return run
 
@@ -103,6 +104,37 @@ def test_clips_that_must_choose_nothing_are_refused(
     (tmp_path / "clips.txt").write_text(f"1-1001-A\n{name}\n")
     assert calibrate("--clips", tmp_path / "clips.txt") == 1
     assert says in capsys.readouterr().err
+
+
+def peer_of(model: Path, held_out: str) -> Path:
+    """Return a copy of a network that says that it has not seen something else."""
+    peer = model.with_name("peer.tflite")
+    shutil.copy(model, peer)
+    values = json.loads(model.with_suffix(".json").read_text())
+    values["file"] = peer.name
+    values["provenance"]["held_out"] = held_out
+    peer.with_suffix(".json").write_text(json.dumps(values))
+    return peer
+
+
+def test_peers_lend_the_clips_that_they_left_out(
+    calibrate: Command, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer = peer_of(model, "ESC-10 fold 1")
+    assert calibrate("--false-alarms-per-hour", 100, "--peers", peer, model) == 0
+    assert "xnnpack" not in model.with_suffix(".json").read_text().replace('"xnnpack": null', "")
+    told = load_manifest(model).metrics["calibration"]
+    assert list(told) == ["all"]
+    assert told["all"]["validation_clips"] == 10  # of fold 1; those of fold 2 are this network's test
+    assert told["all"]["peers"] == 2
+    assert 0.0 <= told["all"]["validation_recall"] <= 1.0
+
+
+def test_a_peer_that_left_nothing_out_is_refused(
+    calibrate: Command, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert calibrate("--peers", peer_of(model, "")) == 1
+    assert "peer.tflite: a network that left no fold out has no clips to tell of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [["--false-alarms-per-hour", "0"], ["--lowest", "1"], ["--backend", "c"]])

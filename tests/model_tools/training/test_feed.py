@@ -95,3 +95,31 @@ def test_masks_and_noise_do_what_they_say(bank: Segments) -> None:
     noisy = feed(bank, replace(PLAIN, noise_share=1.0)).chunk(1, 60)[0]
     silent_share = [np.isclose(patches, floor, atol=1e-3).mean() for patches in (plain, noisy)]
     assert silent_share[0] > 2 * silent_share[1]
+
+
+def test_backgrounds_at_the_edge_show_a_beginning_or_an_end(bank: Segments) -> None:
+    only = replace(PLAIN, background_share=1.0, real_share=1.0, warped_share=0.0, hard_share=0.0)
+
+    def quiet_ends(recipe: FeedRecipe) -> tuple[float, float]:
+        quiet = np.isclose(feed(bank, recipe).chunk(1, 200)[0], np.log(SPEC.log_offset), atol=1e-3).all(
+            axis=2
+        )
+        return float(quiet[:, 0].mean()), float(quiet[:, -1].mean())
+
+    first, last = quiet_ends(replace(only, edge_share=1.0))
+    assert first > 0.3
+    assert last > 0.05
+    assert first > quiet_ends(only)[0] + 0.1
+
+
+def test_hard_crops_are_those_that_are_listed(bank: Segments) -> None:
+    recipe = replace(PLAIN, background_share=1.0, hard_share=1.0)
+    sources = [("music", "band")] * 7
+    labels = (0, 0, 1, 1, 2, 2, 3)
+    band = int(np.flatnonzero(bank.clip == 6)[0])
+    listed = np.array([[band, -SPEC.patch_frames + 30]], np.int32)
+    made = Feed(bank, labels, [True] * 7, sources, 4, SPEC, recipe, listed).chunk(1, 20)
+    quiet = np.isclose(made[0], np.log(SPEC.log_offset), atol=1e-3).all(axis=2)
+    assert made[1][:, -1].all()
+    assert quiet[:, : SPEC.patch_frames - 30 - 24].all()
+    assert not quiet[:, -6:].all(axis=1).any()

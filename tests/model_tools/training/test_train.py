@@ -17,8 +17,8 @@ from model_tools.training.activation import probabilities
 from model_tools.training.bank import BankRecipe
 from model_tools.training.material import HeldOut, Material, esc10_material
 from model_tools.training.network import from_arrays
-from model_tools.training.recipe import TrainRecipe
-from model_tools.training.run_folder import load_checkpoint, read_config, read_weights
+from model_tools.training.recipe import Closing, TrainRecipe
+from model_tools.training.run_folder import load_checkpoint, read_config, read_stages, read_weights
 from model_tools.training.train import Epoch, train
 
 RECIPE = TrainRecipe(
@@ -128,12 +128,71 @@ def test_a_student_comes_nearer_to_its_teacher(
     alone = replace(RECIPE, epochs=2, seed=2)
     taught = replace(alone, distillation_share=1.0)
     losses = []
-    for name, recipe, teachers in (("alone", alone, []), ("taught", taught, [teacher])):
+    for name, recipe, teachers in (("alone", alone, []), ("taught", taught, [[teacher]])):
         rows: list[Epoch] = []
         run(material, tmp_path / name, cache, recipe, teachers=teachers, epoch_done=rows.append)
         losses.append([row.loss for row in rows])
     assert losses[1][1] < losses[1][0]
     assert losses[0] != losses[1]
+
+
+TWO_STAGES = replace(
+    RECIPE,
+    epochs=2,
+    closing=Closing(6, 1e-3, replace(RECIPE.feed, background_share=0.6, edge_share=0.5, hard_share=0.5)),
+)
+
+
+@pytest.fixture(scope="module")
+def closed(material: Material, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("closed")
+    run(material, folder, cache, TWO_STAGES)
+    return folder
+
+
+def test_a_second_stage_goes_on_from_the_first(
+    material: Material, closed: Path, cache: Path, tmp_path: Path
+) -> None:
+    opening, last = read_stages(closed, SPEC)
+    first = run(material, tmp_path, cache, replace(TWO_STAGES, closing=None))
+    for name, values in first.items():
+        np.testing.assert_array_equal(opening[name], values, err_msg=name)
+    assert not np.array_equal(opening["logits/kernel"], last["logits/kernel"])
+    assert len((closed / "history.csv").read_text().splitlines()) == 1 + 2 + 6
+    assert len(read_stages(tmp_path, SPEC)) == 1
+
+
+@pytest.mark.parametrize(("cut", "left"), [(3, [3, 4, 5, 6, 7, 8]), (7, [8])])
+def test_a_second_stage_that_was_cut_off_goes_on(
+    material: Material, closed: Path, cache: Path, tmp_path: Path, cut: int, left: list[int]
+) -> None:
+    def cut_off(epoch: Epoch) -> None:
+        if epoch.number == cut:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        run(material, tmp_path, cache, TWO_STAGES, epoch_done=cut_off)
+    seen: list[int] = []
+    resumed = run(material, tmp_path, cache, TWO_STAGES, epoch_done=lambda epoch: seen.append(epoch.number))
+    assert seen == left
+    for name, values in read_weights(closed, SPEC).items():
+        np.testing.assert_allclose(resumed[name], values, rtol=2e-2, atol=2e-3, err_msg=name)
+
+
+def test_each_stage_is_taught_by_the_same_stage(
+    material: Material, closed: Path, cache: Path, tmp_path: Path
+) -> None:
+    opening, last = read_stages(closed, SPEC)
+    pupil = replace(TWO_STAGES, epochs=1, seed=2, distillation_share=1.0)
+    pupil = replace(pupil, closing=Closing(1, 1e-3, TWO_STAGES.feed))
+    losses = []
+    for name, teacher in (("right", [opening, last]), ("swapped", [last, opening]), ("first", [opening])):
+        rows: list[Epoch] = []
+        run(material, tmp_path / name, cache, pupil, teachers=[teacher], epoch_done=rows.append)
+        losses.append([row.loss for row in rows])
+    right, swapped, first = losses
+    assert right[0] == first[0] != swapped[0]
+    assert right[1] != first[1]
 
 
 def test_outputs_can_be_independent(material: Material, cache: Path, tmp_path: Path) -> None:
