@@ -17,8 +17,10 @@ from model_tools.export.report import as_json
 from model_tools.export.wheel import daemon_wheel
 
 _TEMPLATES = Path(__file__).parent / "templates" / "linux"
-_SYSTEMD = Path(__file__).parents[2] / "systemd"
+_SOURCE = Path(__file__).parents[2]
+_SYSTEMD = _SOURCE / "systemd"
 _FILES = {"unit": "aed-daemon.service", "credentials": "credentials.conf", "configuration": "aed.toml"}
+_REFERENCE = "configuration.md"
 
 MODELS = "/opt/aed/share/models"
 
@@ -41,6 +43,7 @@ def bundle(order: Order, out: Path, *, force: bool = False) -> dict[str, Any]:
     hop = order.hop_frames or order.detection.hop_frames
     name, wheel = daemon_wheel()
     texts = {file: _text(_SYSTEMD / file) for file in _FILES.values()}
+    texts[_REFERENCE] = _text(_SOURCE / "docs" / _REFERENCE)
     texts[_FILES["configuration"]] = _configuration(texts[_FILES["configuration"]], manifest, hop)
     told = {
         "schema": 1,

@@ -61,6 +61,7 @@ install -d "$UNITS"
 sed "s|/opt/aed|$PREFIX|g" "$HERE/aed-daemon.service" >"$UNITS/aed-daemon.service.new"
 chmod 644 "$UNITS/aed-daemon.service.new"
 mv "$UNITS/aed-daemon.service.new" "$UNITS/aed-daemon.service"
+install -D -m 644 "$HERE/configuration.md" "$VENV/share/doc/configuration.md"
 install -D -m 644 "$HERE/credentials.conf" "$VENV/share/doc/credentials.conf"
 sed "s|/opt/aed|$PREFIX|g" "$HERE/aed.toml" >"$VENV/share/doc/aed.toml"
 if [ -e "$CONFIG" ]; then
