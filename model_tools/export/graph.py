@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aed_daemon.errors import ModelError
+from model_tools.export.toolchain import MissingToolError
 
 _HINT = "The networks that `model-tools train` and `quantize` make can be exported: Yamnet-256 of any width."
 
@@ -166,6 +167,8 @@ def read_network(model: bytes, *, where: str = "model") -> Network:
     ModelError
         If it is no .tflite, is not quantised to int8 per channel, or holds an operator, a version or an
         order of layers that cannot be exported; the operator and its place are named.
+    MissingToolError
+        Without the package that reads .tflite files.
     """
     if model[4:8] != b"TFL3":
         raise ModelError("not a .tflite file", where=where, hint=_HINT)
@@ -180,8 +183,12 @@ class _Reader:
     """Walks the operators of the only graph, each of which takes what the one before it gave."""
 
     def __init__(self, model: bytes, where: str) -> None:
-        import tflite
-
+        try:
+            import tflite
+        except ModuleNotFoundError:
+            raise MissingToolError(
+                "tflite, which reads models, is not installed", hint="pip install tflite."
+            ) from None
         self._schema: Any = tflite
         self._where = where
         self._model = tflite.Model.GetRootAsModel(model, 0)

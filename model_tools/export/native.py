@@ -95,10 +95,7 @@ def native_files(model: Path) -> Mapping[str, str]:
     """
     manifest = load_manifest(model)
     path = model.with_name(manifest.file)
-    try:
-        network = read_network(read_model_file(path), where=str(path))
-    except ModuleNotFoundError as error:
-        raise MissingToolError(f"{error.name} is not installed", hint=f"pip install {error.name}.") from None
+    network = read_network(read_model_file(path), where=str(path))
     origin = f"{manifest.name}, sha256 {manifest.sha256}"
     return {
         **network_c.network_files(plan(network, "patch"), origin),

@@ -199,3 +199,14 @@ def test_the_command_says_what_is_wrong(model: Path, capsys: pytest.CaptureFixtu
     assert "not the one that its manifest describes" in capsys.readouterr().err
     assert main(["native", "--model", str(DEFAULT_MODEL), "--out", str(model.parent)]) == 1
     assert str(model.parent) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["native"], ["export", "--target", "host", "--out", "out"]])
+def test_a_missing_package_is_named(
+    command: list[str], model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tflite", None)
+    monkeypatch.chdir(model.parent)
+    assert main([*command, "--model", str(model)]) == 1
+    assert "tflite, which reads models, is not installed. pip install tflite." in capsys.readouterr().err
+    assert names(model.parent) == {model.name, f"{model.stem}.json"}
