@@ -161,7 +161,7 @@ class ModelManifest(_Strict):
         Parameters
         ----------
         exact : bool
-            Whether the engine gives the bytes of TFLite's reference kernels.
+            Whether the engine gives what TFLite's reference kernels give, but for ties.
         """
         labels = [
             label.model_copy(update=dict(label.xnnpack)) if label.xnnpack and not exact else label
