@@ -88,11 +88,10 @@ def _tell(what: str) -> None:
 
 
 def _system(made: Export) -> dict[str, Any]:
-    report: Any = made.report
     return {
-        "hop_frames": report["hop_frames"],
-        "ram_bytes": report["ram"]["total_bytes"],
-        "flash_bytes": report["flash"]["total_bytes"],
+        "hop_frames": made.hop_frames,
+        "ram_bytes": made.report["ram"]["total_bytes"],
+        "flash_bytes": made.report["flash"]["total_bytes"],
     }
 
 

@@ -54,7 +54,7 @@ def events(made: Export, core: str, work: Path, *, quick: bool) -> dict[str, Any
     chosen = paths[:: len(paths) // count][:count]
     recordings = [_heard(path) for path in chosen]
     model = with_native(DEFAULT_MODEL, work / "cache")
-    detection = DetectionConfig(hop_frames=int(str(made.report["hop_frames"])))
+    detection = DetectionConfig(hop_frames=made.hop_frames)
     manifest = load_manifest(model).for_engine(exact=True)
     rules = tracker_rules(detection, manifest)
     ours: list[list[Told]] = [[] for _ in chosen]

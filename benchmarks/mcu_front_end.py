@@ -32,7 +32,7 @@ def front_end(made: Export, work: Path, *, quick: bool) -> tuple[dict[str, Any],
             bins, unequal = bins + apart.size, unequal + int(np.count_nonzero(apart))
             most = max(most, int(apart.max()))
         told[kind] = {"bins": bins, "unequal": unequal, "max_abs_diff": most}
-    measured: Any = made.report["measured"]
+    measured = made.report["measured"]
     figures = {
         "instructions_per_frame": measured["front_end_instructions_per_frame"],
         "equal_bins": min(1 - part["unequal"] / part["bins"] for part in told.values()),

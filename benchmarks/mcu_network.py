@@ -53,8 +53,7 @@ def patch_mode(made: Export, work: Path, *, quick: bool) -> Found:
         apart += differing(on_cores[name].scores, expected[places])
     sizes = arm_object_sizes(work / MAIN_CORE / "network.elf")
     parts = [sizes[name] for name in (*network_c.SOURCES, "aed_weights.c") if name in sizes]
-    measured: Any = made.report["measured"]
-    flash: Any = made.report["flash"]
+    measured, flash = made.report["measured"], made.report["flash"]
     figures = {
         "instructions": {name: round(core.instructions / len(places)) for name, core in on_cores.items()},
         "ram_bytes": on_cores[MAIN_CORE].state_bytes,
@@ -124,9 +123,8 @@ def incremental(made: Export, alone: Export, rows: Rows, work: Path, *, of_patch
     of_patch : int
         Instructions of a patch in patch mode on the main core.
     """
-    hop = int(str(made.report["hop_frames"]))
     frames = plan(read_network(DEFAULT_MODEL.read_bytes())).network.input.rows
-    begins = range(0, len(rows) - frames + 1, hop)
+    begins = range(0, len(rows) - frames + 1, made.hop_frames)
     windows = np.concatenate([rows[at : at + frames] for at in begins])
     program = on_host(network_sources(alone.source), [alone.source], "network_host.c", work / "alone")
     expected = scores_on_host(program, windows, alone.classes)
@@ -136,7 +134,7 @@ def incremental(made: Export, alone: Export, rows: Rows, work: Path, *, of_patch
     apart += differing(core.scores, expected)
     per_window = core.instructions / len(begins)
     figures = {
-        "hop_frames": hop,
+        "hop_frames": made.hop_frames,
         "instructions": round(per_window),
         "ratio": round(per_window / of_patch, 4),
         "differing_bytes": apart,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,19 +34,30 @@ class Export:
         Where it lies.
     report : dict
         Its report.json.
-    classes, mels : int
-        Outputs of the network, and values of a row.
     """
 
     folder: Path
-    report: dict[str, object]
-    classes: int
-    mels: int
+    report: dict[str, Any]
 
     @property
     def source(self) -> Path:
         """Folder of its C."""
         return self.folder / "src"
+
+    @property
+    def classes(self) -> int:
+        """Outputs of the network."""
+        return len(self.report["model"]["classes"])
+
+    @property
+    def mels(self) -> int:
+        """Values of a row."""
+        return int(self.report["layers"][0]["input"][1])
+
+    @property
+    def hop_frames(self) -> int:
+        """From decision to decision."""
+        return int(self.report["hop_frames"])
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ def exported(mode: Mode, hop_frames: int, folder: Path) -> Export:
     for part, said in (("measured", report["measured"]), ("flash", report["flash"]["method"])):
         if isinstance(said, str) and said.startswith(("not measured", "estimated")):
             raise UnavailableError(f"{part}: {said}")
-    return Export(folder, report, len(report["model"]["classes"]), report["layers"][0]["input"][1])
+    return Export(folder, report)
 
 
 def network_sources(source: Path) -> list[Path]:

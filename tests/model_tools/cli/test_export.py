@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,9 +42,9 @@ def test_targets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_export_for_the_recommended_part_fits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     need_host()
-    need("arm-none-eabi-gcc")
+    need("arm-none-eabi-gcc", "qemu-system-arm")
     out = tmp_path / "u5"
-    assert main(["export", "--target", "stm32u5", "--out", str(out), *QUICK]) == 0
+    assert main(["export", "--target", "stm32u5", "--out", str(out)]) == 0
     found, said = printed(capsys)
     assert found["load"] <= 0.8
     assert found["ram_bytes"] <= 84_000
@@ -53,17 +54,14 @@ def test_an_export_for_the_recommended_part_fits(tmp_path: Path, capsys: pytest.
     assert report["target"]["core"] == "m33"
     assert report["flash"]["method"].startswith("compiled for m33")
     assert report["model"]["sha256"] == load_manifest(DEFAULT_MODEL).sha256
-
-
-def test_the_emulators_figures_are_in_the_report(tmp_path: Path) -> None:
-    need_host()
-    need("arm-none-eabi-gcc", "qemu-system-arm")
-    out = tmp_path / "h7"
-    assert main(["export", "--target", "stm32h7", "--mode", "stream", "--out", str(out)]) == 0
-    measured = json.loads((out / "report.json").read_text())["measured"]
+    # Windows that overlap, as often as the daemon decides.
+    assert (report["mode"], report["hop_frames"]) == ("incremental", 24)
+    measured = report["measured"]
     assert measured["difference"] == ""
-    assert 1e6 < measured["network_instructions"] < 2.4e6
-    assert measured["network_instructions_per_audio_s"] < 30e6
+    assert 9e6 < measured["network_instructions"] < 12e6
+    assert measured["network_instructions_per_audio_s"] == pytest.approx(
+        measured["network_instructions"] * 100 / 24, abs=1
+    )
     assert f"{measured['step_instructions_max']:,}" in (out / "report.txt").read_text()
 
 
@@ -113,12 +111,19 @@ def test_a_configurations_hop_and_thresholds_are_taken(tmp_path: Path) -> None:
     config.write_text(
         '[[source]]\nname = "porch"\ntype = "microphone"\n'
         "[detection]\nhop_frames = 48\n[detection.loud_sound]\nenabled = false\n"
+        "[detection.classes.dog]\nenabled = false\n"
     )
     assert main(["export", "--target", "host", "--config", str(config), "--out", str(out), *QUICK]) == 0
     report = json.loads((out / "report.json").read_text())
     assert report["hop_frames"] == 48
     assert not [event for event in report["known_answers"]["events"] if "loud_sound" in event]
-    assert "#define AED_LOUD_ENABLED 0" in (out / "src" / "aed_rules.h").read_text()
+    rules = (out / "src" / "aed_rules.h").read_text()
+    assert "#define AED_LOUD_ENABLED 0" in rules
+    followed, all_followed = (
+        int(re.findall(r"AED_FOLLOWED (\d+)", text)[0])
+        for text in (rules, (exported("patch") / "src" / "aed_rules.h").read_text())
+    )
+    assert followed == all_followed - 1
 
 
 @pytest.mark.parametrize(

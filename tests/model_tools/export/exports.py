@@ -18,7 +18,7 @@ from model_tools.export.emit import Order, export
 from model_tools.export.known_sound import Generator
 from model_tools.export.plan import Mode
 from model_tools.export.targets import Target, target_of
-from model_tools.export.toolchain import host_program
+from model_tools.export.toolchain import STRICT, host_program
 from model_tools.export.vectors import scene
 
 HOST = target_of("host")
@@ -51,13 +51,32 @@ def copied(mode: Mode, folder: Path) -> Path:
     return folder / "export"
 
 
-def program(made: Path, main: Path, work: Path, *, sanitize: bool = False) -> Path:
+def program(made: Path, main: Path, work: Path) -> Path:
     """Compile an export with a main for this machine."""
     sources = [*sorted((made / "src").glob("*.c")), main]
     if main.name == "aed_example.c":
         sources.append(made / "examples" / "host" / "aed_port_host.c")
     includes = [made / "src", made / "examples"]
-    return host_program(sources, work / main.stem, includes=includes, sanitize=sanitize)
+    return host_program(sources, work / main.stem, includes=includes, optimise="-O1")
+
+
+@cache
+def objects(mode: Mode) -> dict[str, Path]:
+    """Return the compiled sources of an export, and of its known answers, by name."""
+    made = exported(mode)
+    sources = [*sorted((made / "src").glob("*.c")), made / "test" / "known_answers.c"]
+    folder = made.parent / "objects"
+    folder.mkdir()
+    subprocess.run(["gcc", *STRICT, "-O1", "-c", f"-I{made / 'src'}", *sources], cwd=folder, check=True)
+    return {source.name: folder / f"{source.stem}.o" for source in sources}
+
+
+def with_one_changed(made: Path, name: str, work: Path, mode: Mode = "patch") -> Path:
+    """Build the known answers of a copy in which one source or, for a header, any may have changed."""
+    if not name.endswith(".c"):
+        return program(made, made / "test" / "known_answers.c", work)
+    parts = {**objects(mode), name: made / "src" / name}
+    return host_program([*parts.values()], work / "known_answers", includes=[made / "src"], optimise="-O1")
 
 
 def heard(made: Path, pcm: NDArray[np.int16], work: Path) -> list[str]:
