@@ -17,7 +17,7 @@ from aed_daemon.tracker import TrackEvent
 
 Samples = NDArray[np.float32]
 EAGER = DetectionConfig.model_validate(
-    {"defaults": {"threshold_on": 0.05, "threshold_off": 0.02, "mode": "instant", "end_after_s": 0.3}}
+    {"defaults": {"threshold_on": 0.02, "threshold_off": 0.01, "mode": "instant", "end_after_s": 0.3}}
 )
 """Thresholds so low that noise gives many events."""
 
