@@ -161,7 +161,9 @@ def test_listeners_run_the_c_in_place_of_a_runtime(tmp_path: Path) -> None:
     with Listeners(1, "native", natives=tmp_path / "cache") as c, Listeners(1, "tflite") as tflite:
         assert c.engine(model) == ("native", True)
         (ours,), (theirs,) = (list(listeners.listen(model, [sound])) for listeners in (c, tflite))
-    assert np.array_equal(ours.trace.scores, theirs.trace.scores)
+    differing = np.abs(ours.trace.scores.astype(int) - theirs.trace.scores.astype(int))
+    assert differing.max() <= 1  # tflite-runtime's own kernels round ties otherwise than the reference
+    assert (differing > 0).any(axis=1).mean() < 0.1
     assert ours.events == theirs.events
 
 
