@@ -4,8 +4,8 @@ It gives the known answers of an export, and every layer's values to compare wit
 
 The reference is what the kernels BUILTIN_REF of tflite-runtime 2.14 give: two roundings wherever a sum
 becomes a value of the next layer. Others differ: LiteRT 2.3's BUILTIN_REF rounds the logits once, the default
-kernels of tflite-runtime (the daemon's engine `tflite`) differ in ties, and those of LiteRT (XNNPACK) in an eighth
-of the scores. `benchmarks/mcu.json` counts the bytes.
+kernels of tflite-runtime (the daemon's engine `tflite`) differ in ties, and those of LiteRT (XNNPACK) in an
+eighth of the scores. `benchmarks/mcu.json` counts the bytes.
 """
 
 from __future__ import annotations
