@@ -15,7 +15,7 @@ from model_tools.evaluation.streams import BETWEEN_S, recorded, synthesised
 from model_tools.evaluation.trace import record
 from tests.model_tools.evaluation.test_trace import bursts
 
-EAGER = DetectionConfig.model_validate({"defaults": {"threshold_on": 0.1, "threshold_off": 0.05}})
+EAGER = DetectionConfig.model_validate({"defaults": {"threshold_on": 0.02, "threshold_off": 0.01}})
 
 
 @pytest.mark.parametrize("engine", available_engines())

@@ -13,9 +13,9 @@ from model_tools.evaluation.trace import Samples, record, replay
 
 SETTINGS = [
     {"defaults": {"threshold_on": 0.04, "threshold_off": 0.02, "end_after_s": 0.3}},
-    {"defaults": {"threshold_on": 0.05, "threshold_off": 0.02, "mode": "instant"}, "hop_frames": 8},
+    {"defaults": {"threshold_on": 0.02, "threshold_off": 0.01, "mode": "instant"}, "hop_frames": 8},
     {
-        "defaults": {"threshold_on": 0.1, "threshold_off": 0.05, "smoothing_s": 0.6, "min_duration_s": 0.3},
+        "defaults": {"threshold_on": 0.02, "threshold_off": 0.01, "smoothing_s": 0.6, "min_duration_s": 0.3},
         "hop_frames": 31,
     },
     {
