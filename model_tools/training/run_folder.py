@@ -54,6 +54,10 @@ def begin(
                 where=str(run),
                 hint="Give --run another folder, or remove this one.",
             )
+    else:
+        # What an earlier run in the folder left would be taken for this one's.
+        for name in (_OPENING, _BEST):
+            (run / name).unlink(missing_ok=True)
     write_text(path, json.dumps(facts, indent=1) + "\n")
 
 

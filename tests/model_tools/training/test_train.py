@@ -162,6 +162,16 @@ def test_a_second_stage_goes_on_from_the_first(
     assert len(read_stages(tmp_path, SPEC)) == 1
 
 
+def test_a_run_of_one_stage_is_not_taken_for_two_after_an_earlier_one(
+    material: Material, cache: Path, tmp_path: Path
+) -> None:
+    run(material, tmp_path, cache, replace(TWO_STAGES, epochs=1, closing=Closing(1, 1e-3, RECIPE.feed)))
+    assert len(read_stages(tmp_path, SPEC)) == 2
+    last = run(material, tmp_path, cache, replace(RECIPE, epochs=1))
+    (found,) = read_stages(tmp_path, SPEC)
+    np.testing.assert_array_equal(found["logits/kernel"], last["logits/kernel"])
+
+
 @pytest.mark.parametrize(("cut", "left"), [(3, [3, 4, 5, 6, 7, 8]), (7, [8])])
 def test_a_second_stage_that_was_cut_off_goes_on(
     material: Material, closed: Path, cache: Path, tmp_path: Path, cut: int, left: list[int]
