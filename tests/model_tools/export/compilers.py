@@ -13,6 +13,7 @@ _PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
     "cmake": "cmake",
+    "clang": "clang",
     "cppcheck": "cppcheck",
 }
 
