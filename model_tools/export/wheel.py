@@ -49,9 +49,7 @@ def daemon_wheel() -> tuple[str, bytes]:
         *(f"Requires-Dist: {need}" for need in needs if "extra ==" not in need),
     ]
     files[f"{info}/METADATA"] = ("\n".join(lines) + "\n").encode()
-    files[f"{info}/WHEEL"] = (
-        f"Wheel-Version: 1.0\nGenerator: model-tools\nRoot-Is-Purelib: true\nTag: {_TAG}\n".encode()
-    )
+    files[f"{info}/WHEEL"] = _WHEEL.encode()
     files[f"{info}/entry_points.txt"] = b"[console_scripts]\naed-daemon = aed_daemon.__main__:main\n"
     record = "".join(f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in files.items())
     files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
