@@ -73,7 +73,20 @@ def representative_patches(
     )  # fmt: skip
     # Training counts its chunks from 1; chunk 2^31 is one that no run reaches.
     chunks = [source.feed(recipe).chunk(2**31, _PATCHES) for recipe in (plain, replace(feed, masks=False))]
-    return np.concatenate([silence, *(patches for patches, _ in chunks)])
+    return silence_on_a_step(np.concatenate([silence, *(patches for patches, _ in chunks)]), spec)
+
+
+def silence_on_a_step(patches: NDArray[np.float32], spec: FeatureSpec) -> NDArray[np.float32]:
+    """Return patches whose range gives digital silence a value of int8, and 0 another.
+
+    The converter makes 255 steps of the range. Silence may then lie on the edge between two values, and
+    what is left of a microphone's offset, or a last bit of the FFT, decides for all bands at once.
+    """
+    lowest, highest = np.log(spec.log_offset), float(patches.max())
+    below_zero = int(255 * -lowest / (highest - lowest))
+    widest = np.array(patches[np.argmax(patches.max(axis=(1, 2)))][None])
+    widest[np.unravel_index(np.argmax(widest), widest.shape)] = lowest + 255 * -lowest / below_zero
+    return np.concatenate([patches, widest])
 
 
 def convert(

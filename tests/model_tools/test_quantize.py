@@ -12,7 +12,7 @@ from aed_daemon.rules import class_rules
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.data.clip import Clip
 from model_tools.data.esc10 import SLUGS
-from model_tools.quantize import label_of, provenance, representative_patches
+from model_tools.quantize import label_of, provenance, representative_patches, silence_on_a_step
 from model_tools.training import bank
 from model_tools.training.feed import FeedRecipe
 from model_tools.training.material import HeldOut, esc10_material
@@ -39,6 +39,18 @@ def test_calibration_sees_silence_quiet_and_loud(tiny_data: Path, tmp_path: Path
     loudest = patches.max(axis=(1, 2))
     assert loudest.min() < -5.0
     assert loudest.max() > 1.0
+
+
+@pytest.mark.parametrize("loudest", [0.5, 4.3, 6.1])
+def test_silence_and_zero_are_values_of_the_networks_input(loudest: float) -> None:
+    silence = np.log(SPEC.log_offset)
+    patches = np.full((3, SPEC.patch_frames, SPEC.n_mels), silence, np.float32)
+    patches[1, 5, 7] = loudest
+    more = silence_on_a_step(patches, SPEC)
+    assert np.array_equal(more[:3], patches)
+    step = (float(more.max()) - silence) / 255
+    assert -silence / step == pytest.approx(round(-silence / step), abs=1e-3)
+    assert loudest <= more.max() < loudest + 1.0
 
 
 def test_provenance_adds_up_and_knows_what_may_be_passed_on(tiny_data: Path, tmp_path: Path) -> None:
