@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
+import soundfile
 
-from aed_daemon.audio.condition import DC_BLOCK_HZ
 from aed_daemon.audio.file import decode
 from aed_daemon.config import DetectionConfig
 from aed_daemon.detector import Detector
@@ -24,6 +23,7 @@ from benchmarks.clips import RATE_HZ, to_s16
 from benchmarks.mcu_programs import Export, events_on_core
 from benchmarks.mcu_sounds import Pcm, esc10
 from benchmarks.outcome import UnavailableError
+from model_tools.export.dc_blocker import FixedDcBlocker, as_floats
 from model_tools.export.native import with_native
 from model_tools.export.rules_c import TrackerRules, tracker_rules
 from model_tools.export.toolchain import CORES
@@ -36,23 +36,20 @@ _REASONS: tuple[str | None, ...] = (None, *get_args(Reason))
 _SAMPLES, _STEPS = 160, 2
 """By which the same event in C and in Python may differ (wire contract), 2 steps of the output."""
 
-_EXACT = 1e-6
-"""Of full scale: a thirtieth of a step of 16 bits."""
-
 Told = dict[str, Any]
 
 
 def events(made: Export, core: str, work: Path, *, quick: bool) -> dict[str, Any]:
     """Return how many events of how many clips there were, and in how many clips they are the same.
 
-    Both get the same samples of 16 bits: the daemon through a file in which its DC blocker, which the C
-    leaves to the microphone's interface, is undone. Events must be the same in the wire contract's sense;
-    `equal_clips` are those whose events the daemon's stages give with every field equal.
+    Both get the same samples of 16 bits, the daemon through a file. Events must be the same in the wire
+    contract's sense; `equal_clips` are those whose events the daemon's stages give with every field equal
+    behind the C's own DC blocker.
     """
     paths = esc10()
     count = 4 if quick else CLIPS
     chosen = paths[:: len(paths) // count][:count]
-    recordings = [_heard(path) for path in chosen]
+    recordings = [to_s16(decode(path, RATE_HZ, dc_block_hz=0.0)) for path in chosen]
     model = with_native(DEFAULT_MODEL, work / "cache")
     detection = DetectionConfig(hop_frames=made.hop_frames)
     manifest = load_manifest(model).for_engine(exact=True)
@@ -94,10 +91,11 @@ def _same(ours: Sequence[Told], theirs: Sequence[Told], scale: float) -> bool:
 
 
 def _staged(pcm: Pcm, model: Path, detection: DetectionConfig) -> list[Told]:
-    """Return the events of the daemon's stages, given the samples as they are."""
+    """Return the events of the daemon's stages behind the C's DC blocker."""
     classifier = load_classifier(model, "native")
     detector, spec = Detector(classifier, detection), classifier.manifest.spec
-    decisions = detector.push(pcm.astype(np.float32) * np.float32(spec.pcm_full_scale / 32_768))
+    samples = FixedDcBlocker(spec.sample_rate_hz).push(pcm)
+    decisions = detector.push(as_floats(samples, spec.pcm_full_scale))
     found = [event for decision in decisions for event in decision.events]
     return [_of_track(event, classifier.manifest) for event in found + detector.finish("end_of_input")]
 
@@ -159,16 +157,9 @@ def _of_fields(fields: Sequence[int], rules: TrackerRules, manifest: ModelManife
     }
 
 
-def _heard(path: Path) -> Pcm:
-    """Return what the daemon hears of a clip, at 16 kHz and without DC, rounded to 16 bits."""
-    pcm = to_s16(decode(path, RATE_HZ))
-    pcm[0] = 0  # as after every DC blocker that begins with the first sample
-    return pcm
-
-
 def _replayed(recordings: Sequence[Pcm], model: Path, work: Path) -> list[list[Told]]:
     """Return the events of `aed-daemon replay`, clip by clip."""
-    files = [_undone(pcm, work / f"{number}.wav") for number, pcm in enumerate(recordings)]
+    files = [_written(pcm, work / f"{number}.wav") for number, pcm in enumerate(recordings)]
     command = [sys.executable, "-m", "aed_daemon", "replay", *map(str, files), "--model", str(model)]
     command += ["--engine", "native", "--speed", "max", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -181,13 +172,6 @@ def _replayed(recordings: Sequence[Pcm], model: Path, work: Path) -> list[list[T
     return [*found.values()]
 
 
-def _undone(pcm: Pcm, path: Path) -> Path:
-    """Write samples as a file of floats of which the daemon's DC blocker makes them again."""
-    import soundfile
-
-    wanted = pcm / 32_768
-    keep = np.exp(-2 * np.pi * DC_BLOCK_HZ / RATE_HZ)
-    soundfile.write(path, wanted + np.cumsum(wanted) * (1 / keep - 1), RATE_HZ, subtype="FLOAT")
-    if np.abs(decode(path, RATE_HZ) - wanted).max() > _EXACT:
-        raise UnavailableError("the daemon does not hear what the C gets: its DC blocker has changed")
+def _written(pcm: Pcm, path: Path) -> Path:
+    soundfile.write(path, pcm, RATE_HZ, subtype="PCM_16")
     return path

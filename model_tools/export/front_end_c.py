@@ -70,7 +70,7 @@ def front_end_tables(spec: FeatureSpec, tensor: TensorSpec) -> str:
             array("aed_window", _q31(window), comment="First half of the window and its peak, 2^-31"),
             *(array(name, _q31(values), comment=f"{told}; 2^-31") for name, (values, told) in tables.items()),
             "#else\n",
-            array("aed_window", _float(window / 65_536), comment="The same, times 2^-16"),
+            array("aed_window", _float(window / 2.0**31), comment="The same, times 2^-31"),
             *(array(name, _float(values), comment=told) for name, (values, told) in tables.items()),
             "#endif\n",
             array("aed_mel_bins", bins, comment="Bins from each mel edge to the next"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from aed_daemon.features import MelStream
 from aed_daemon.manifest import TensorSpec
 from aed_daemon.spec import FeatureSpec
+from model_tools.export.dc_blocker import FixedDcBlocker, as_floats
 
 _MULTIPLIER, _INCREMENT = 1664525, 1013904223
 _MASK = (1 << 32) - 1
@@ -102,21 +104,20 @@ class _Rows:
 
     def __init__(self, spec: FeatureSpec) -> None:
         self._spec = spec
+        self._blocker = FixedDcBlocker(spec.sample_rate_hz)
         self._past: NDArray[np.float32] = np.empty(0, np.float32)
         self._needed = spec.window_offset + spec.win_length
 
     def next(self, block: NDArray[np.int16]) -> NDArray[np.float32]:
-        joined = np.concatenate([self._past, _floats(block, self._spec)])
+        heard = as_floats(copy(self._blocker).push(block), self._spec.pcm_full_scale)
+        joined = np.concatenate([self._past, heard])
         return MelStream(self._spec).push(joined)[:1]
 
     def take(self, block: NDArray[np.int16]) -> None:
-        self._past = np.concatenate([self._past, _floats(block, self._spec)])
+        heard = as_floats(self._blocker.push(block), self._spec.pcm_full_scale)
+        self._past = np.concatenate([self._past, heard])
         if len(self._past) >= self._needed:
             self._past = self._past[self._spec.hop_length :]
-
-
-def _floats(pcm: NDArray[np.int16], spec: FeatureSpec) -> NDArray[np.float32]:
-    return (pcm * (spec.pcm_full_scale / 32_768)).astype(np.float32)
 
 
 def _clear(rows: NDArray[np.float32], tensor: TensorSpec) -> bool:

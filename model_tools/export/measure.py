@@ -33,8 +33,8 @@ class Measured:
         Of the state, and the most that aed_push_pcm, aed_step and aed_poll used of the stack.
     step_instructions, push_instructions : int
         The most that one aed_step took, and aed_push_pcm with 10 ms.
-    front_end_instructions, level_instructions : int
-        The most of a row, and of a level.
+    dc_instructions, front_end_instructions, level_instructions : int
+        The most that 10 ms took in the DC blocker, a row, and a level.
     stage_instructions : sequence of int
         Of each stage of the network and the scores, for a decision.
     """
@@ -44,6 +44,7 @@ class Measured:
     stack_bytes: int
     step_instructions: int
     push_instructions: int
+    dc_instructions: int
     front_end_instructions: int
     level_instructions: int
     stage_instructions: Sequence[int]
@@ -54,6 +55,7 @@ class Measured:
             "difference": self.difference,
             "network_instructions": self.network_instructions,
             "stage_instructions": list(self.stage_instructions),
+            "dc_instructions_per_frame": self.dc_instructions,
             "front_end_instructions_per_frame": self.front_end_instructions,
             "level_instructions_per_frame": self.level_instructions,
             "step_instructions_max": self.step_instructions,
@@ -98,6 +100,7 @@ def measured(source: Path, core: Core, work: Path) -> Measured:
         stack_bytes=found["stack"],
         step_instructions=found["step_most"],
         push_instructions=found["push_most"],
+        dc_instructions=found["dc_most"],
         front_end_instructions=found["front_end_most"],
         level_instructions=found["level_most"],
         stage_instructions=[value // found["decisions"] for value in stages],

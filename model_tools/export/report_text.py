@@ -91,6 +91,7 @@ def _measured_text(report: Mapping[str, Any]) -> str:
     rows += [
         ("network, a decision", f"{found['network_instructions']:,}"),
         ("network, a second of sound", f"{found['network_instructions_per_audio_s']:,}"),
+        ("DC blocker, a frame", f"{found['dc_instructions_per_frame']:,}"),
         ("front end, a frame", f"{found['front_end_instructions_per_frame']:,}"),
         ("level, a frame", f"{found['level_instructions_per_frame']:,}"),
         ("aed_step at most", f"{found['step_instructions_max']:,}"),

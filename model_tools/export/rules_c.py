@@ -27,7 +27,12 @@ SOURCES = (
 )
 """In `csrc/`, to be compiled with the files of `rules_files`."""
 
-_FULL_SCALE = 1 << 15
+_FULL_SCALE = 1 << (15 + 12)
+"""As in `aed_level.c`."""
+
+_TOP_CDB, _LEAST_CDB = 700, -12_000
+"""Samples behind the DC blocker may be twice full scale, 6.02 dB; silence."""
+
 _COARSE_CDB = 100
 _PLAIN = frozenset((string.ascii_letters + string.digits + " _-.,:;()/").encode())
 
@@ -107,10 +112,9 @@ def tracker_rules(detection: DetectionConfig, manifest: ModelManifest) -> Tracke
         raise ConfigError(
             "every class is disabled", where="detection", hint="Enable at least one class to export."
         )
-    # The quietest frame that is not silent must not lie below silence's own level.
-    if spec.hop_length * _FULL_SCALE**2 > 10**12:
+    if level_steps(spec.hop_length)[0][0] >= 2**64:
         raise ModelError(
-            "the hop is too long for levels in C", expected="at most 931 samples", got=f"{spec.hop_length}"
+            "the hop is too long for levels in C", expected="at most 204 samples", got=f"{spec.hop_length}"
         )
     return TrackerRules(
         spec=spec,
@@ -128,11 +132,11 @@ def tracker_rules(detection: DetectionConfig, manifest: ModelManifest) -> Tracke
 
 def rules_files(rules: TrackerRules) -> Mapping[str, str]:
     """Return the texts of `aed_rules.h` and `aed_rules.c`, by name."""
-    coarse, fine, shift = level_steps(rules.spec.hop_length)
+    coarse, fine = level_steps(rules.spec.hop_length)
     loud = rules.loud or LoudRule(0, 0, 0, 0, 0, 0)
     sizes = {
         "LEVEL_SAMPLES": rules.spec.hop_length,
-        "LEVEL_SHIFT": shift,
+        "LEVEL_TOP_CDB": _TOP_CDB,
         "LEVEL_COARSE_STEPS": len(coarse),
         "LEVEL_FINE_STEPS": len(fine),
         "HISTORY_FRAMES": rules.history_frames,
@@ -165,22 +169,20 @@ def rules_files(rules: TrackerRules) -> Mapping[str, str]:
     return {"aed_rules.h": first + head, "aed_rules.c": first + _tables(rules, coarse, fine)}
 
 
-def level_steps(hop_length: int) -> tuple[list[int], list[int], int]:
-    """Return the levels' edges in two factors, and their shift.
+def level_steps(hop_length: int) -> tuple[list[int], list[int]]:
+    """Return the levels' edges in two factors.
 
-    A sum of squares s of int16 samples has the level -(100 a + b) in 0.01 dBFS or more where s * 2^shift
-    is above coarse[a] * fine[b] / 2^64.
+    A sum of squares of samples has the level 700 - (100 a + b) in 0.01 dBFS or more where it is above
+    coarse[a] * fine[b] / 2^64.
     """
     full = hop_length * _FULL_SCALE**2
-    shift = 64 - full.bit_length()
     with localcontext() as context:
         context.prec = 50
         ten, steps = Decimal(10), 1000
-        coarse = [int(full * 2**shift)]
-        while coarse[-1] > 2**shift:
-            coarse.append(int(full * 2**shift * ten ** (Decimal(-_COARSE_CDB * len(coarse)) / steps)))
+        tops = range(_TOP_CDB, _LEAST_CDB - 2 * _COARSE_CDB, -_COARSE_CDB)
+        coarse = [int(full * ten ** (Decimal(top) / steps)) for top in tops]
         fine = [int(2**64 * ten ** (Decimal(-2 * j - 1) / (2 * steps))) for j in range(_COARSE_CDB + 1)]
-    return coarse, fine, shift
+    return coarse, fine
 
 
 def _tables(rules: TrackerRules, coarse: list[int], fine: list[int]) -> str:

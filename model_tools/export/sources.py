@@ -10,6 +10,7 @@ from aed_daemon import __version__
 from aed_daemon.manifest import ModelManifest
 from model_tools.export import footprint, front_end_c, network_c, rules_c
 from model_tools.export.cwriter import header
+from model_tools.export.dc_blocker import share
 from model_tools.export.footprint import Buffers
 from model_tools.export.plan import Plan
 from model_tools.export.rules_c import TrackerRules
@@ -110,6 +111,7 @@ def _config(waiting: Buffers, rules: TrackerRules) -> str:
         f"#define AED_PCM_SAMPLES {waiting.pcm_samples} /* behind the interrupt */\n"
         f"#define AED_ROWS {waiting.rows} /* of mels */\n"
         f"#define AED_LEVELS {waiting.levels} /* of 10 ms */\n"
+        f"#define AED_DC_SHARE {share(rules.spec.sample_rate_hz)} /* 2^-38, of a sample in the slow mean */\n"
     )
     origin = rules.origin.replace("*/", "* /")
     first = f"/* Room for what waits, in powers of two, for {origin} */\n"

@@ -23,6 +23,7 @@ from aed_daemon.manifest import ModelManifest
 from aed_daemon.spec import FeatureSpec
 from aed_daemon.tracker import TrackEvent
 from model_tools.export.cwriter import array, header
+from model_tools.export.dc_blocker import FixedDcBlocker, as_floats
 from model_tools.export.known_sound import Block, Generator, distinct, noise_rows
 from model_tools.export.plan import Plan
 from model_tools.export.reference import Outcome, walk
@@ -83,8 +84,8 @@ def vectors(plan: Plan, manifest: ModelManifest, detection: DetectionConfig) -> 
     """
     spec, tensor = manifest.spec, manifest.input
     blocks = distinct(scene(spec), spec, tensor)
-    pcm = sound(blocks, spec)
-    rows = quantize(log_mel(_floats(pcm, spec), spec), tensor.scale, tensor.zero_point)
+    samples = as_floats(FixedDcBlocker(spec.sample_rate_hz).push(sound(blocks, spec)), spec.pcm_full_scale)
+    rows = quantize(log_mel(samples, spec), tensor.scale, tensor.zero_point)
     length = spec.patch_frames
     known = rows[_FIRST_ROW : _FIRST_ROW + length]
     inputs = np.concatenate([known, noise_rows(0, (_PATCHES - 1) * length, spec.n_mels)])
@@ -95,7 +96,7 @@ def vectors(plan: Plan, manifest: ModelManifest, detection: DetectionConfig) -> 
         known,
         np.concatenate([outcome.scores for outcome in outcomes]),
         [_check([outcome.planes[name] for outcome in outcomes]) for name in stages],
-        _events(plan, manifest, detection, pcm, rows),
+        _events(plan, manifest, detection, samples, rows),
     )
 
 
@@ -188,13 +189,13 @@ def _events(
     plan: Plan,
     manifest: ModelManifest,
     detection: DetectionConfig,
-    pcm: NDArray[np.int16],
+    samples: NDArray[np.float32],
     rows: NDArray[np.int8],
 ) -> list[TrackEvent]:
     network = _Network(plan, manifest, rows)
     detector = Detector(network, detection)
     decisions: list[Decision] = []
-    for block in _floats(pcm, manifest.spec).reshape(-1, manifest.spec.hop_length):
+    for block in samples.reshape(-1, manifest.spec.hop_length):
         if network.at == network.decisions:
             break
         decisions += detector.push(block)
@@ -254,7 +255,3 @@ def _rotor(blocks: int, spec: FeatureSpec) -> list[Block]:
 
 def _step(hz: float, spec: FeatureSpec) -> int:
     return round(hz / spec.sample_rate_hz * 65_536)
-
-
-def _floats(pcm: NDArray[np.int16], spec: FeatureSpec) -> NDArray[np.float32]:
-    return (pcm * (spec.pcm_full_scale / 32_768)).astype(np.float32)

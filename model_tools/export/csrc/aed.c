@@ -4,6 +4,7 @@
 
 static void begin(struct aed *aed, uint32_t block)
 {
+    aed_dc_reset(&aed->dc);
     aed_front_end_reset(&aed->front_end);
     aed_network_init(&aed->network);
     aed_tracker_reset(&aed->tracker, block);
@@ -60,12 +61,14 @@ static bool is_full(const struct aed *aed)
 static bool take_block(struct aed *aed)
 {
     int16_t block[AED_BLOCK_SAMPLES];
+    aed_sample samples[AED_BLOCK_SAMPLES];
     uint32_t number;
     switch (aed_pcm_take(&aed->pcm, block, &number)) {
     case AED_PCM_BLOCK:
-        aed->levels[aed->blocks % AED_LEVELS] = aed_level_of(block);
+        aed_dc_push(&aed->dc, block, samples);
+        aed->levels[aed->blocks % AED_LEVELS] = aed_level_of(samples);
         ++aed->blocks;
-        if (aed_front_end_push(&aed->front_end, block, aed->rows[aed->made % AED_ROWS])) {
+        if (aed_front_end_push(&aed->front_end, samples, aed->rows[aed->made % AED_ROWS])) {
             ++aed->made;
         }
         return true;

@@ -13,6 +13,7 @@
 #ifndef AED_H
 #define AED_H
 
+#include "aed_dc.h"
 #include "aed_frontend.h"
 #include "aed_network.h"
 #include "aed_pcm.h"
@@ -28,6 +29,7 @@ extern "C" {
 
 struct aed {
     struct aed_pcm pcm;
+    struct aed_dc dc;
     struct aed_front_end front_end;
     struct aed_network network;
     struct aed_tracker tracker;

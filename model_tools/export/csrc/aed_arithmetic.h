@@ -2,13 +2,15 @@
 
    A real number of the fixed-point variant counts units of 2^-(AED_UNIT + shift) of full scale. The shift is
    chosen for each frame (`aed_headroom`), such that the transform cannot overflow: a magnitude is at most the
-   sum of the windowed samples, 200 of full scale, and so below 2^31. Shifts to the right of negative numbers
+   sum of the windowed samples, 200 of full scale, and so below 2^31. Samples beyond full scale have shift -1. Shifts to the right of negative numbers
    are arithmetic, as gcc, clang and the vendors' compilers have them. */
 #ifndef AED_ARITHMETIC_H
 #define AED_ARITHMETIC_H
 
 #include <stdint.h>
 #include <string.h>
+
+#include "aed_sample.h"
 
 /* For what is used more than once in a loop, of which -O2 makes functions. */
 #ifdef __GNUC__
@@ -33,9 +35,9 @@ static inline aed_real aed_times(aed_real a, aed_coefficient w)
 }
 
 /* A sample times half the window. */
-static inline aed_real aed_windowed(int16_t sample, aed_coefficient window, int shift)
+static inline aed_real aed_windowed(aed_sample sample, aed_coefficient window, int shift)
 {
-    int drop = 32 + 15 - AED_UNIT - shift;
+    int drop = 32 + 15 + AED_SAMPLE_BITS - AED_UNIT - shift;
     return (int32_t)(((int64_t)sample * window + ((int64_t)1 << (drop - 1))) >> drop);
 }
 
@@ -81,18 +83,18 @@ static inline aed_real aed_magnitude(aed_real re, aed_real im)
     return (int32_t)(((high << 16) + low) >> shift);
 }
 
-/* Left shift that the frame bears: its largest sample is below 2^(15 - shift). */
-static inline int aed_headroom(const int16_t *first, int32_t count, const int16_t *second, int32_t more)
+/* Left shift that the frame bears: its largest sample is below 2^-shift of full scale. */
+static inline int aed_headroom(const aed_sample *first, int32_t count, const aed_sample *second, int32_t more)
 {
     int32_t used = 0;
-    int shift = 0;
+    int shift = -1;
     for (int32_t i = 0; i < count; ++i) {
         used |= first[i] < 0 ? ~first[i] : first[i];
     }
     for (int32_t i = 0; i < more; ++i) {
         used |= second[i] < 0 ? ~second[i] : second[i];
     }
-    while (shift < 15 && used >> (14 - shift) == 0) {
+    while (shift < 15 && used >> (14 + AED_SAMPLE_BITS - shift) == 0) {
         ++shift;
     }
     return shift;
@@ -128,7 +130,7 @@ static inline aed_real aed_times(aed_real a, aed_coefficient w)
     return a * w;
 }
 
-static inline aed_real aed_windowed(int16_t sample, aed_coefficient window, int shift)
+static inline aed_real aed_windowed(aed_sample sample, aed_coefficient window, int shift)
 {
     (void)shift;
     return (float)sample * window;
@@ -147,7 +149,7 @@ static inline aed_real aed_magnitude(aed_real re, aed_real im)
 #endif
 }
 
-static inline int aed_headroom(const int16_t *first, int32_t count, const int16_t *second, int32_t more)
+static inline int aed_headroom(const aed_sample *first, int32_t count, const aed_sample *second, int32_t more)
 {
     (void)first, (void)count, (void)second, (void)more;
     return 0;

@@ -73,21 +73,21 @@ AED_INLINE void radix_8(const struct aed_complex z[8], struct aed_complex even[4
     radix_4(odd);
 }
 
-AED_INLINE struct aed_complex rising(const int16_t *samples, const aed_coefficient *window, int shift)
+AED_INLINE struct aed_complex rising(const aed_sample *samples, const aed_coefficient *window, int shift)
 {
     return (struct aed_complex){aed_windowed(samples[0], window[0], shift),
                                 aed_windowed(samples[1], window[1], shift)};
 }
 
 /* The window's second half is its first, backwards. */
-AED_INLINE struct aed_complex falling(const int16_t *samples, const aed_coefficient *window, int shift)
+AED_INLINE struct aed_complex falling(const aed_sample *samples, const aed_coefficient *window, int shift)
 {
     return (struct aed_complex){aed_windowed(samples[0], window[0], shift),
                                 aed_windowed(samples[1], window[-1], shift)};
 }
 
 /* Sample 56 of the 512 is past[0], sample 320 is block[0]; the 56 at either end are 0. */
-static void first_pass(const int16_t *past, const int16_t *block, struct aed_complex *out, int shift)
+static void first_pass(const aed_sample *past, const aed_sample *block, struct aed_complex *out, int shift)
 {
     const aed_coefficient *twiddle = aed_twiddles_256;
     for (int n = 0; n < 32; ++n) {
@@ -179,7 +179,7 @@ static void third_pass(struct aed_complex *points)
     }
 }
 
-int aed_fft_magnitudes(const int16_t past[AED_PAST], const int16_t block[AED_BLOCK],
+int aed_fft_magnitudes(const aed_sample past[AED_PAST], const aed_sample block[AED_BLOCK],
                        struct aed_complex result[256])
 {
     int shift = aed_headroom(past, AED_PAST, block, 400 - AED_PAST);

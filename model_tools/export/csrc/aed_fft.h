@@ -13,7 +13,7 @@ struct aed_complex {
 
 /* Writes the magnitude of bin k, 1 .. 255, to result[k].re, and anything elsewhere. Returns the shift of its
    units, 0 of floats. */
-int aed_fft_magnitudes(const int16_t past[AED_PAST], const int16_t block[AED_BLOCK],
+int aed_fft_magnitudes(const aed_sample past[AED_PAST], const aed_sample block[AED_BLOCK],
                        struct aed_complex result[256]);
 
 #endif /* AED_FFT_H */

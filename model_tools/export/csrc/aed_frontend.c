@@ -45,16 +45,16 @@ static void to_mels(const struct aed_complex *magnitudes, int shift, int8_t *row
     }
 }
 
-bool aed_front_end_push(struct aed_front_end *front_end, const int16_t pcm[AED_HOP], int8_t row[AED_MELS])
+bool aed_front_end_push(struct aed_front_end *front_end, const aed_sample samples[AED_HOP], int8_t row[AED_MELS])
 {
     bool complete = front_end->blocks == 2;
     if (complete) {
-        int shift = aed_fft_magnitudes(front_end->past, pcm, front_end->spectrum);
+        int shift = aed_fft_magnitudes(front_end->past, samples, front_end->spectrum);
         to_mels(front_end->spectrum, shift, row);
     } else {
         ++front_end->blocks;
     }
-    memmove(front_end->past, front_end->past + AED_BLOCK, (AED_PAST - AED_BLOCK) * sizeof *pcm);
-    memcpy(front_end->past + AED_PAST - AED_BLOCK, pcm, AED_BLOCK * sizeof *pcm);
+    memmove(front_end->past, front_end->past + AED_BLOCK, (AED_PAST - AED_BLOCK) * sizeof *samples);
+    memcpy(front_end->past + AED_PAST - AED_BLOCK, samples, AED_BLOCK * sizeof *samples);
     return complete;
 }

@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-#define FULL_SCALE 32767u
+#define BITS 12 /* behind the point: the sum of squares has 64 */
+#define CLIPPED (32767u << BITS)
 
 /* The upper 64 bits of a product. */
 static uint64_t times(uint64_t a, uint64_t b)
@@ -17,14 +18,11 @@ static uint64_t times(uint64_t a, uint64_t b)
    rounded level's edges, each the product of a coarse (1 dB) and a fine (0.01 dB) step. */
 static int16_t to_cdb(uint64_t sum_of_squares)
 {
-    uint64_t value = sum_of_squares << AED_LEVEL_SHIFT;
+    int below;
     int coarse = 0, fine = 0;
-    if (sum_of_squares == 0) {
-        return AED_SILENCE_CDB;
-    }
     for (int above = AED_LEVEL_COARSE_STEPS - 1; coarse < above;) {
         int middle = (coarse + above) / 2;
-        if (value >= aed_level_coarse[middle + 1]) {
+        if (sum_of_squares >= aed_level_coarse[middle + 1]) {
             above = middle;
         } else {
             coarse = middle + 1;
@@ -32,27 +30,35 @@ static int16_t to_cdb(uint64_t sum_of_squares)
     }
     for (int above = AED_LEVEL_FINE_STEPS - 1; fine < above;) {
         int middle = (fine + above) / 2;
-        if (value > times(aed_level_coarse[coarse], aed_level_fine[middle])) {
+        if (sum_of_squares > times(aed_level_coarse[coarse], aed_level_fine[middle])) {
             above = middle;
         } else {
             fine = middle + 1;
         }
     }
-    return (int16_t)(-(coarse * (AED_LEVEL_FINE_STEPS - 1) + fine));
+    below = coarse * (AED_LEVEL_FINE_STEPS - 1) + fine;
+    return (int16_t)(below < AED_LEVEL_TOP_CDB - AED_SILENCE_CDB ? AED_LEVEL_TOP_CDB - below : AED_SILENCE_CDB);
 }
 
-struct aed_level_frame aed_level_of(const int16_t pcm[AED_LEVEL_SAMPLES])
+static int32_t rounded(aed_sample sample)
+{
+    return (sample + (1 << (AED_SAMPLE_BITS - BITS - 1))) >> (AED_SAMPLE_BITS - BITS);
+}
+
+struct aed_level_frame aed_level_of(const aed_sample samples[AED_LEVEL_SAMPLES])
 {
     uint64_t sum = 0;
     uint32_t most = 0;
     struct aed_level_frame frame;
     for (size_t i = 0; i < AED_LEVEL_SAMPLES; ++i) {
-        uint32_t square = (uint32_t)(pcm[i] * pcm[i]);
-        sum += square;
-        most = square > most ? square : most;
+        int32_t sample = rounded(samples[i]);
+        uint32_t size = (uint32_t)(samples[i] < 0 ? ~samples[i] : samples[i]); /* 2^-15 short below zero */
+        sum += (uint64_t)((int64_t)sample * sample);
+        most = size > most ? size : most;
     }
+    most = (uint32_t)rounded((aed_sample)most);
     frame.rms_cdb = to_cdb(sum);
-    frame.peak_cdb = to_cdb((uint64_t)most * AED_LEVEL_SAMPLES);
-    frame.clipped = most >= FULL_SCALE * FULL_SCALE;
+    frame.peak_cdb = to_cdb((uint64_t)most * most * AED_LEVEL_SAMPLES);
+    frame.clipped = most >= CLIPPED;
     return frame;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "aed_rules.h"
+#include "aed_sample.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,7 +19,7 @@ struct aed_level_frame {
     bool clipped; /* a sample reached full scale */
 };
 
-struct aed_level_frame aed_level_of(const int16_t pcm[AED_LEVEL_SAMPLES]);
+struct aed_level_frame aed_level_of(const aed_sample samples[AED_LEVEL_SAMPLES]);
 
 #ifdef __cplusplus
 }

@@ -57,14 +57,18 @@ void aed_vector_row(uint32_t *noise, uint32_t number, int8_t row[AED_MELS])
 struct aed_difference aed_selftest_front_end(struct aed_front_end *front_end)
 {
     struct aed_vector_sound sound;
+    struct aed_dc dc;
     uint32_t made = 0;
     aed_vector_begin(&sound);
+    aed_dc_reset(&dc);
     aed_front_end_init(front_end);
     while (made < AED_VECTOR_FIRST_ROW + AED_VECTOR_ROWS) {
         int16_t pcm[AED_BLOCK_SAMPLES];
+        aed_sample samples[AED_BLOCK_SAMPLES];
         int8_t row[AED_MELS];
         aed_vector_pcm(&sound, pcm);
-        if (!aed_front_end_push(front_end, pcm, row) || made++ < AED_VECTOR_FIRST_ROW) {
+        aed_dc_push(&dc, pcm, samples);
+        if (!aed_front_end_push(front_end, samples, row) || made++ < AED_VECTOR_FIRST_ROW) {
             continue;
         }
         const int8_t *expected = aed_vector_rows[made - 1 - AED_VECTOR_FIRST_ROW];

@@ -68,22 +68,30 @@ static void measure_network(void)
 static void measure_front_end(void)
 {
     struct aed_vector_sound sound;
-    uint32_t most = 0, level_most = 0;
+    struct aed_dc dc;
+    uint32_t dc_most = 0, most = 0, level_most = 0;
     aed_vector_begin(&sound);
+    aed_dc_reset(&dc);
     aed_front_end_init(&aed.front_end);
     for (uint32_t block = 0; block < AED_VECTOR_BLOCKS; ++block) {
         int16_t pcm[AED_BLOCK_SAMPLES];
+        aed_sample samples[AED_BLOCK_SAMPLES];
         int8_t row[AED_MELS];
         aed_vector_pcm(&sound, pcm);
         uint32_t begin = aed_instructions();
-        aed_front_end_push(&aed.front_end, pcm, row);
+        aed_dc_push(&dc, pcm, samples);
         uint32_t taken = aed_instructions() - begin - call;
+        dc_most = taken > dc_most ? taken : dc_most;
+        begin = aed_instructions();
+        aed_front_end_push(&aed.front_end, samples, row);
+        taken = aed_instructions() - begin - call;
         most = taken > most ? taken : most;
         begin = aed_instructions();
-        aed_level_of(pcm);
+        aed_level_of(samples);
         taken = aed_instructions() - begin - call;
         level_most = taken > level_most ? taken : level_most;
     }
+    aed_print_number("dc_most", dc_most);
     aed_print_number("front_end_most", most);
     aed_print_number("level_most", level_most);
 }

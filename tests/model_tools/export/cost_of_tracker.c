@@ -5,7 +5,7 @@
 #define QUIET 300u
 
 static struct aed_tracker tracker;
-static int16_t pcm[AED_LEVEL_SAMPLES];
+static aed_sample samples[AED_LEVEL_SAMPLES];
 
 static void hop(const char *name, int8_t score)
 {
@@ -24,12 +24,12 @@ int main(void)
     struct aed_level_frame frame;
     uint32_t begin, most = 0, last;
     for (int i = 0; i < AED_LEVEL_SAMPLES; ++i) {
-        pcm[i] = (int16_t)(100 * i);
+        samples[i] = 100 * i * AED_SAMPLE_ONE;
     }
     aed_tracker_init(&tracker);
     aed_print_number("state_bytes", sizeof tracker);
     begin = aed_instructions();
-    frame = aed_level_of(pcm);
+    frame = aed_level_of(samples);
     aed_print_number("level", aed_instructions() - begin);
     aed_stack_paint();
     for (uint32_t i = 0; i < QUIET + AED_WINDOW_FRAMES / 2; ++i) {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
+import os
 import shutil
 import subprocess
 from functools import cache
@@ -95,3 +97,20 @@ def sound_of_vectors() -> NDArray[np.int16]:
         parts.append(generator.made(block))
         generator.go_on(block)
     return np.concatenate(parts)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return a folder's files with their SHA-256."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def shell(*command: object, folder: Path, **env: str) -> str:
+    """Run a command in a folder; return what it prints, or fail with it."""
+    words, environment = [str(part) for part in command], {**os.environ, **env}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

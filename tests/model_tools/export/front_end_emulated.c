@@ -3,6 +3,7 @@
 #include "aed_frontend.h"
 static struct aed_front_end state;
 static int16_t pcm[AED_HOP];
+static aed_sample samples[AED_HOP];
 static int8_t rows[4096][AED_MELS];
 int main(void)
 {
@@ -11,8 +12,11 @@ int main(void)
     aed_front_end_init(&state);
     aed_stack_paint();
     for (long at = 0; aed_read_file("in.pcm", pcm, sizeof pcm, at) == sizeof pcm; at += (long)sizeof pcm) {
+        for (int i = 0; i < AED_HOP; ++i) {
+            samples[i] = pcm[i] * AED_SAMPLE_ONE;
+        }
         uint32_t begin = aed_instructions();
-        bool complete = aed_front_end_push(&state, pcm, rows[count]);
+        bool complete = aed_front_end_push(&state, samples, rows[count]);
         uint32_t taken = aed_instructions() - begin - call;
         if (complete) {
             ++count;

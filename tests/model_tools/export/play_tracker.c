@@ -65,7 +65,7 @@ long aed_play(const int32_t *at, long size, int32_t *rows, long room)
         int32_t *row = rows + count * ROW;
         struct aed_level_frame frame;
         struct aed_event event;
-        int16_t pcm[AED_LEVEL_SAMPLES];
+        aed_sample samples[AED_LEVEL_SAMPLES];
         int8_t scores[AED_OUTPUTS];
         if (room - count < AED_QUEUE_EVENTS) {
             return -1;
@@ -83,9 +83,9 @@ long aed_play(const int32_t *at, long size, int32_t *rows, long room)
             break;
         case PCM:
             for (int i = 0; i < AED_LEVEL_SAMPLES; ++i) {
-                pcm[i] = (int16_t)*at++;
+                samples[i] = *at++ * AED_SAMPLE_ONE;
             }
-            frame = aed_level_of(pcm);
+            frame = aed_level_of(samples);
             aed_tracker_push_levels(&tracker, &frame, 1);
             row[0] = LEVEL_ROW;
             level_row(frame, row);

@@ -58,22 +58,19 @@ def test_every_level_begins_at_the_same_sum_of_squares(tmp_path: Path) -> None:
         "{\n    for (long i = 0; i < count; ++i) {\n        levels[i] = to_cdb(sums[i]);\n    }\n}\n"
     )
     built = host_library([exposed, tmp_path / "aed_rules.c"], tmp_path / "levels.so", includes=includes)
-    coarse, fine, shift = level_steps(160)
-    edges = [(a * b >> 64) >> shift for a in coarse for b in fine]
-    full = 160 * 2**30
-    sums = np.unique(
-        np.clip([[edge - 1, edge, edge + 1, edge + 2] for edge in edges], 0, full).astype(np.uint64)
-    )
+    coarse, fine = level_steps(160)
+    full = 160 * 2**54
+    # As near to the edges as they are exact, in integers here and in float64 there.
+    edges = np.array([a * b >> 64 for a in coarse for b in fine if a * b >> 64 < 4 * full], np.float64)
+    rng = np.random.default_rng(4)
+    others = np.rint(np.exp(rng.uniform(0, np.log(4.0 * full), 200_000)))
     sums = np.concatenate(
-        [
-            sums,
-            np.random.default_rng(4).integers(0, full + 1, 200_000).astype(np.uint64),
-            np.array([full], np.uint64),
-        ]
+        [edges * (1 - 4e-15) - 3.0, edges * (1 + 4e-15) + 3.0, others, [0.0, 1.0, full, 2.0**63]]
     )
+    sums = np.unique(np.rint(np.maximum(sums, 0.0))).astype(np.uint64)
     found = np.empty(len(sums), np.int16)
     ctypes.CDLL(str(built)).aed_levels(
         sums.ctypes.data_as(ctypes.c_void_p), found.ctypes.data_as(ctypes.c_void_p), ctypes.c_long(len(sums))
     )
-    assert np.array_equal(found, to_cdb(sums.astype(np.float64) / 160 / 2.0**30))
-    assert set(range(-6_000, 1)) <= set(found.tolist())
+    assert np.array_equal(found, to_cdb(sums.astype(np.float64) / full))
+    assert set(range(-12_000, 602)) <= set(found.tolist())

@@ -117,7 +117,7 @@ def test_a_hop_that_levels_cannot_hold_is_refused() -> None:
     values = manifest_values()
     features = {**values["features"], "n_fft": 1_024, "hop_length": 1_000}
     manifest = a_manifest().model_copy(update={"features": features})
-    with pytest.raises(ModelError, match="too long for levels in C: expected at most 931 samples, got 1000"):
+    with pytest.raises(ModelError, match="too long for levels in C: expected at most 204 samples, got 1000"):
         tracker_rules(config(), manifest)
 
 

@@ -8,6 +8,7 @@ from aed_daemon.inference import quantize
 from aed_daemon.manifest import DEFAULT_MODEL, TensorSpec, load_manifest
 from aed_daemon.spec import YAMNET_256 as SPEC
 from model_tools.export import known_sound
+from model_tools.export.dc_blocker import FixedDcBlocker, as_floats
 from model_tools.export.known_sound import Block, Generator, distinct, noise_rows
 from model_tools.export.vectors import scene, sound
 
@@ -16,7 +17,8 @@ FINE = TensorSpec(shape=(1,), dtype="int8", scale=0.02, zero_point=100)
 
 
 def nearest_edge(blocks: list[Block], tensor: TensorSpec) -> float:
-    rows = log_mel((sound(blocks, SPEC) / 32_768).astype(np.float32), SPEC).astype(np.float64)
+    heard = FixedDcBlocker(SPEC.sample_rate_hz).push(sound(blocks, SPEC))
+    rows = log_mel(as_floats(heard, SPEC.pcm_full_scale), SPEC).astype(np.float64)
     steps = rows / np.float32(tensor.scale) + tensor.zero_point
     inside = (steps > -127.6) & (steps < 126.6)
     return float(np.abs(steps - np.floor(steps) - 0.5)[inside].min())

@@ -147,7 +147,7 @@ def test_a_difference_in_the_emulator_is_found(tmp_path: Path) -> None:
     export = copied("patch", tmp_path)
     level = export / "src" / "aed_level.c"
     head, include, rest = level.read_text().partition('#include "aed_level.h"\n')
-    declared = "struct aed_level_frame {name}(const int16_t pcm[AED_LEVEL_SAMPLES])"
+    declared = "struct aed_level_frame {name}(const aed_sample samples[AED_LEVEL_SAMPLES])"
     right = declared.format(name="right_level_of")
     assert "aed_level_of(" in rest
     level.write_text(
@@ -156,7 +156,7 @@ def test_a_difference_in_the_emulator_is_found(tmp_path: Path) -> None:
             "struct aed_level_frame aed_level_of(", "static struct aed_level_frame right_level_of("
         )
         + declared.format(name="aed_level_of")
-        + "\n{\n    struct aed_level_frame frame = right_level_of(pcm);\n"
+        + "\n{\n    struct aed_level_frame frame = right_level_of(samples);\n"
         + "#ifdef __arm__\n    frame.rms_cdb = (int16_t)(frame.rms_cdb - 1);\n#endif\n    return frame;\n}\n"
     )
     assert difference(export, level.name, tmp_path) == ""
