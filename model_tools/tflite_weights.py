@@ -6,10 +6,7 @@ folded into kernels and biases by the converter; it comes back as one that chang
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +15,7 @@ from aed_daemon.errors import ModelError
 from aed_daemon.manifest import load_manifest, read_model_file
 from aed_daemon.spec import FeatureSpec
 from model_tools.architecture import BATCH_NORM_EPSILON, YAMNET_256, Arrays
-
-_CONVOLUTIONS = tuple(
-    "DEPTHWISE_CONV_2D" if name.endswith("depthwise") else "CONV_2D" for name in YAMNET_256.layers
-)
-OPERATORS = ("TRANSPOSE", *_CONVOLUTIONS, "MEAN", "FULLY_CONNECTED", "SOFTMAX")
-"""What the graph of a Yamnet-256 consists of, in order."""
+from model_tools.export.graph import Network, Weights, read_network
 
 _HINT = "Only what `model-tools quantize` wrote can be adapted: the default model, or one of your own."
 
@@ -61,110 +53,60 @@ def weights_of(model: bytes, *, where: str = "model") -> dict[str, NDArray[np.fl
     ------
     ModelError
         If it is not the graph of a Yamnet-256, or not quantised per channel to int8.
+    MissingToolError
+        Without the package that reads .tflite files.
     """
     try:
-        graph = _Graph(model)
-        names = graph.names
-        if names[-1:] == ["LOGISTIC"]:  # independent outputs: the weights are of the same kind
-            names = [*names[:-1], OPERATORS[-1]]
-        if names != list(OPERATORS):
-            raise _other_graph(where, _first_difference(names))
-        found: dict[str, NDArray[np.float32]] = {}
-        for number, name in enumerate(YAMNET_256.layers, start=1):
-            _check_stride(graph, number, name, where)
-            kernel, bias = graph.weights(number)
-            # (out, h, w, in), or (1, h, w, channels), as Keras has it: the first axis becomes the last.
-            found[f"{name}/kernel"] = np.ascontiguousarray(kernel.transpose(1, 2, 3, 0))
-            found[f"{name}/beta"] = bias
-            found[f"{name}/mean"] = np.zeros_like(bias)
-            found[f"{name}/variance"] = np.full_like(bias, 1.0 - BATCH_NORM_EPSILON)
-        kernel, bias = graph.weights(len(OPERATORS) - 2)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error) as error:
-        # The bytes lead flatbuffers to places that do not exist.
-        raise _other_graph(where, f"a file that cannot be read ({error})") from None
+        network = read_network(model, where=where)
+    except ModelError as error:
+        raise _other_graph(where, error.got or error.what) from None
+    _check_layers(network, where)
+    found: dict[str, NDArray[np.float32]] = {}
+    for layer in network.convolutions:
+        kernel, bias = _floats(layer.weights, layer.input.scale, axis=3 if layer.kind == "depthwise" else 0)
+        # (out, h, w, in), or (1, h, w, channels), as Keras has it: the first axis becomes the last.
+        found[f"{layer.name}/kernel"] = np.ascontiguousarray(kernel.transpose(1, 2, 3, 0))
+        found[f"{layer.name}/beta"] = bias
+        found[f"{layer.name}/mean"] = np.zeros_like(bias)
+        found[f"{layer.name}/variance"] = np.full_like(bias, 1.0 - BATCH_NORM_EPSILON)
+    kernel, bias = _floats(network.dense.weights, network.dense.input.scale, axis=0)
     found["logits/kernel"] = np.ascontiguousarray(kernel.T)
     found["logits/bias"] = bias
     return found
+
+
+def _floats(
+    weights: Weights, input_scale: float, axis: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return kernel and bias as real numbers; the kernel's channels are along `axis`."""
+    scale = weights.scale.astype(np.float64)
+    along = [1] * weights.kernel.ndim
+    along[axis] = len(scale)
+    kernel = weights.kernel * scale.reshape(along)
+    return kernel.astype(np.float32), (weights.bias * (scale * input_scale)).astype(np.float32)
+
+
+def _check_layers(network: Network, where: str) -> None:
+    found = [(layer.name, layer.stride) for layer in network.convolutions]
+    wanted = _layers()
+    for (name, stride), (_, wanted_stride) in zip(found, wanted, strict=False):
+        if stride != wanted_stride:
+            raise _other_graph(where, f"stride {stride} in {name}, in place of {wanted_stride}")
+    if len(found) != len(wanted):
+        raise _other_graph(where, f"{len(found)} convolutions, in place of {len(wanted)}")
+
+
+def _layers() -> list[tuple[str, int]]:
+    """Return names and strides; `read_network` sees to the order of the kinds."""
+    strides = [2, *(part for _, stride in YAMNET_256.blocks for part in (stride, 1))]
+    return list(zip(YAMNET_256.layers, strides, strict=True))
 
 
 def _other_graph(where: str, got: str) -> ModelError:
     return ModelError(
         "not the network that can be trained here",
         where=where,
-        expected="an int8 Yamnet-256: " + ", ".join((*OPERATORS[:4], "…", *OPERATORS[-3:])),
+        expected="an int8 Yamnet-256",
         got=got,
         hint=_HINT,
     )
-
-
-def _first_difference(names: Sequence[str]) -> str:
-    for number, (name, wanted) in enumerate(zip(names, OPERATORS, strict=False), start=1):
-        if name != wanted:
-            return f"{name} as operator {number}, in place of {wanted}"
-    return f"{len(names)} operators, in place of {len(OPERATORS)}"
-
-
-def _strides() -> dict[str, int]:
-    strides = {"layer1_conv": 2}
-    for number, (_, stride) in enumerate(YAMNET_256.blocks, start=2):
-        strides |= {f"layer{number}_depthwise": stride, f"layer{number}_pointwise": 1}
-    return strides
-
-
-def _check_stride(graph: _Graph, number: int, name: str, where: str) -> None:
-    wanted, found = _strides()[name], graph.stride(number)
-    if found != (wanted, wanted):
-        raise _other_graph(where, f"stride {found} in {name}, in place of {wanted}")
-
-
-class _Graph:
-    """A .tflite's only graph, read by TensorFlow Lite's schema."""
-
-    def __init__(self, model: bytes) -> None:
-        # Python alone: neither TensorFlow nor an engine is loaded.
-        from ai_edge_litert import schema_py_generated as schema
-
-        self._schema: Any = schema
-        self._model = schema.Model.GetRootAsModel(model, 0)
-        self._graph = self._model.Subgraphs(0)
-        self._operators = [self._graph.Operators(i) for i in range(self._graph.OperatorsLength())]
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the operators in the order in which they run."""
-        names = {
-            value: name
-            for name, value in vars(self._schema.BuiltinOperator).items()
-            if not name.startswith("_")
-        }
-        codes = [self._model.OperatorCodes(operator.OpcodeIndex()) for operator in self._operators]
-        return [names.get(code.BuiltinCode(), str(code.BuiltinCode())) for code in codes]
-
-    def stride(self, number: int) -> tuple[int, int]:
-        """Return the stride of convolution `number`, counted from 0."""
-        table = self._operators[number].BuiltinOptions()
-        depthwise = self.names[number] == "DEPTHWISE_CONV_2D"
-        options = self._schema.DepthwiseConv2DOptions() if depthwise else self._schema.Conv2DOptions()
-        options.Init(table.Bytes, table.Pos)
-        return int(options.StrideH()), int(options.StrideW())
-
-    def weights(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return kernel, as TensorFlow Lite lays it out, and bias of operator `number`."""
-        operator = self._operators[number]
-        return self._values(operator.Inputs(1), np.int8), self._values(operator.Inputs(2), np.int32)
-
-    def _values(self, index: int, kind: type[np.int8 | np.int32]) -> NDArray[np.float32]:
-        tensor = self._graph.Tensors(index)
-        shape = tuple(int(n) for n in tensor.ShapeAsNumpy())
-        wanted = self._schema.TensorType.INT8 if kind is np.int8 else self._schema.TensorType.INT32
-        quantization = tensor.Quantization()
-        if tensor.Type() != wanted or quantization is None or not quantization.ScaleLength():
-            raise ValueError(f"the weights {tensor.Name().decode(errors='replace')} are not quantised")
-        stored = self._model.Buffers(tensor.Buffer()).DataAsNumpy().tobytes()
-        steps = np.frombuffer(stored, kind).astype(np.float64)
-        scale = np.asarray(quantization.ScaleAsNumpy(), np.float64)
-        zero = np.asarray(quantization.ZeroPointAsNumpy(), np.float64)
-        along = [1] * len(shape)
-        along[int(quantization.QuantizedDimension()) if len(scale) > 1 else 0] = len(scale)
-        real = (steps.reshape(shape) - zero.reshape(along)) * scale.reshape(along)
-        return np.asarray(real, np.float32)
