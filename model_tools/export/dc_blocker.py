@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aed_daemon.audio.condition import DC_BLOCK_HZ
 
-_MEAN_BITS, _SHARE_BITS = 45, 38
+_MEAN_BITS, _SHARE_BITS = 47, 38
 SAMPLE_BITS = 15
 """Behind the point of what comes out, as in `aed_sample.h`."""
 

@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 struct aed_dc {
-    int64_t mean; /* 2^-45 of a step of 16 bits */
+    int64_t mean; /* 2^-47 of a step of 16 bits */
     bool begun;
 };
 
