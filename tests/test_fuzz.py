@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from aed_daemon.config import Config
 from aed_daemon.errors import AedError
 from aed_daemon.inference import available_engines
+from benchmarks import fuzz, reliability
 from tests.fuzz import Case, clean, config, model, sound
 
 ROOT = Path(__file__).parents[1]
@@ -54,3 +56,26 @@ def test_a_case_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         sum(config.case(seed, tmp_path) for seed in range(100))
     with pytest.raises(AssertionError):
         clean(AedError("no place"))
+
+
+def test_the_long_run_counts_what_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks_at_3(seed: int, folder: Path) -> bool:
+        return 1 // (seed - 3) == 0
+
+    assert fuzz.attempts(breaks_at_3, 10, 0) == (5, 1)
+    monkeypatch.setattr(fuzz, "CASES", {"config": (config.case, 50)})
+    monkeypatch.setattr(fuzz, "_MODELS", 2)
+    record = tmp_path / "reliability.json"
+    record.write_text('{"chaos": {"lost": 0}, "fuzz": {"mqtt": 7, "config": 1}}')
+    assert fuzz.main(["--output", str(record)]) == 0
+    found = json.loads(record.read_text())
+    assert found["chaos"] == {"lost": 0}
+    assert found["fuzz"]["mqtt"] == 7
+    assert (found["fuzz"]["config"], found["fuzz"]["crashes"]) == (50, 0)
+    assert list(tmp_path.iterdir()) == [record]
+
+
+def test_the_record_is_made_where_there_is_none(tmp_path: Path) -> None:
+    reliability.update({"a": {"b": 1}}, tmp_path / "new.json")
+    reliability.update({"a": {"c": 2}, "d": 3}, tmp_path / "new.json")
+    assert json.loads((tmp_path / "new.json").read_text()) == {"a": {"b": 1, "c": 2}, "d": 3}

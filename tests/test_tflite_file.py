@@ -50,10 +50,10 @@ def test_a_file_that_is_cut_short_is_refused(part: int) -> None:
     assert "damaged" in refusal(SHIPPED[: len(SHIPPED) * part // 100])
 
 
-def set_stride(value: int) -> Callable[[Any, Any], None]:
+def set_option(name: str, value: int) -> Callable[[Any, Any], None]:
     def change(model: Any, graph: Any) -> None:
         convolution = next(o for o in graph.operators if isinstance(o.builtinOptions, schema.Conv2DOptionsT))
-        convolution.builtinOptions.strideH = value
+        setattr(convolution.builtinOptions, name, value)
 
     return change
 
@@ -99,8 +99,10 @@ def without_scales(model: Any, graph: Any) -> None:
         (lambda _, graph: setattr(graph.operators[3], "opcodeIndex", 77), "operator code 77"),
         (lambda _, graph: setattr(graph.operators[3], "inputs", [-1]), "takes 1 tensors"),
         (lambda _, graph: setattr(graph.operators[1], "customOptions", [1]), "settings of its own"),
-        (set_stride(0), "setting 2 is 0"),
-        (set_stride(-1), "setting 2 is -1"),
+        (set_option("strideH", 0), "setting 2 is 0"),
+        (set_option("strideH", -1), "setting 2 is -1"),
+        (set_option("padding", 5), "setting 0 is 5"),
+        (set_option("fusedActivationFunction", 4), "setting 3 is 4"),
         (other_operator("CUSTOM"), "operator 32"),
         (other_operator("WHILE"), "operator 119"),
         (change_of("shape", [2**20, 2**20]), "bytes"),
