@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from aed_daemon.errors import ModelError
 from aed_daemon.manifest import DEFAULT_MODEL, ModelManifest, TensorSpec, load_manifest, read_model_file
 from aed_daemon.native import NativeLibrary, library_path
+from aed_daemon.tflite_file import check_tflite
 
 Runtime = Literal["litert", "tflite"]
 Engine = Literal["native", Runtime]
@@ -80,13 +81,15 @@ class TfliteClassifier:
     Raises
     ------
     ModelError
-        If the runtime is missing, cannot read the file, or finds other tensors than the manifest's.
+        If the file is damaged or nothing that the daemon runs, the runtime is missing, cannot read it, or
+        finds other tensors than the manifest's.
     """
 
     def __init__(self, model: bytes, manifest: ModelManifest, engine: Runtime, threads: int = 1) -> None:
         self.engine: str = engine
         self.exact = _EXACT[engine]
         self.manifest = manifest.for_engine(exact=self.exact)
+        check_tflite(model, manifest.file)
         try:
             module = importlib.import_module(_MODULES[engine])
         except ImportError as error:
@@ -96,14 +99,15 @@ class TfliteClassifier:
             ) from None
         try:
             self._interpreter = module.Interpreter(model_content=model, num_threads=threads)
+            # Before memory is taken for it.
+            self._input = self._tensor("input", self._interpreter.get_input_details(), manifest.input)
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, MemoryError) as error:
             raise ModelError(
-                f"{engine} cannot read the model ({str(error).splitlines()[0]})",
+                f"{engine} cannot read the model ({_first_line(error)})",
                 where=manifest.file,
                 hint="The file is damaged or needs a newer runtime.",
             ) from None
-        self._input = self._tensor("input", self._interpreter.get_input_details(), manifest.input)
         self._output = self._tensor("output", self._interpreter.get_output_details(), manifest.output)
         self._transposed = manifest.input.layout == "mels_frames"
 
@@ -187,6 +191,10 @@ def _check_tensor(manifest: ModelManifest, role: str, facts: dict[str, Any], wan
                 got=str(got),
                 hint="Model and manifest do not belong together.",
             )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def load_classifier(

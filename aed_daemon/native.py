@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+import stat
 import struct
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,12 +60,14 @@ class NativeLibrary:
     Raises
     ------
     ModelError
-        If it is missing, not such a library, of another machine, or cannot be loaded.
+        If it is missing, not such a library, of another machine, writable for others, or cannot be loaded.
     """
 
     def __init__(self, path: Path, model: Path) -> None:
         self._path, self._model = path.absolute(), model
-        self._check_file()
+        with self._open() as file:
+            self._check_owner(os.fstat(file.fileno()))
+            self._check_file(file)
         try:
             library = ctypes.CDLL(str(self._path))
         except OSError as error:
@@ -107,13 +111,42 @@ class NativeLibrary:
         hint = f"`model-tools native --model {self._model}` makes it for the machine that it is run on."
         return ModelError(what, where=str(self._path), expected=expected, got=got, hint=hint)
 
-    def _check_file(self) -> None:
-        """Look at the file before it is mapped: one that is cut short would end this process."""
+    def _open(self) -> BinaryIO:
         try:
-            with self._path.open("rb") as file:
-                head, size = file.read(_HEADER_BYTES), file.seek(0, 2)
+            return self._path.open("rb")
         except FileNotFoundError:
             raise self.refused("there is no library of the network") from None
+        except OSError as error:
+            raise self.refused(f"cannot read the library ({error.strerror})") from None
+
+    def _check_owner(self, status: os.stat_result) -> None:
+        """Refuse code that somebody else than root or this user may have written."""
+        if not stat.S_ISREG(status.st_mode):
+            raise self.refused("not a shared library")
+        if status.st_uid not in (0, os.geteuid()):
+            raise self._unsafe(f"it belongs to user {status.st_uid}", f"chown root {self._path}")
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            mode = f"{stat.S_IMODE(status.st_mode):03o}"
+            raise self._unsafe(f"others may write it (mode {mode})", f"chmod go-w {self._path}")
+        folder = self._path.parent
+        mode = folder.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise self._unsafe("others may exchange it in its folder", f"chmod o-w {folder}")
+
+    def _unsafe(self, got: str, command: str) -> ModelError:
+        """Return the error that says why this code is not run."""
+        return ModelError(
+            "the library is not loaded: it is code, and others could have put it there",
+            where=str(self._path),
+            expected="root's or this user's, written by nobody else",
+            got=got,
+            hint=f"If it is yours: {command}",
+        )
+
+    def _check_file(self, file: BinaryIO) -> None:
+        """Look at the file before it is mapped: one that is cut short would end this process."""
+        try:
+            head, size = file.read(_HEADER_BYTES), file.seek(0, 2)
         except OSError as error:
             raise self.refused(f"cannot read the library ({error.strerror})") from None
         if len(head) < _HEADER_BYTES or head[:4] != b"\x7fELF":

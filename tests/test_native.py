@@ -240,6 +240,36 @@ def test_what_is_no_such_library_is_refused(
     assert words in str(refusal(with_library(tmp_path, change)))
 
 
+@pytest.mark.parametrize("mode", [0o757, 0o775, 0o666])
+def test_a_library_that_others_may_write_is_not_run(tmp_path: Path, mode: int) -> None:
+    model = with_library(tmp_path, lambda library: library)
+    library_path(model).chmod(0o755)
+    assert load_classifier(model).engine == "native"
+    library_path(model).chmod(mode)
+    with pytest.raises(ModelError, match="others could have put it there") as caught:
+        load_classifier(model)
+    assert f"mode {mode:03o}" in str(caught.value)
+    assert f"chmod go-w {library_path(model)}" in str(caught.value)
+
+
+def test_a_library_that_others_may_exchange_is_not_run(tmp_path: Path) -> None:
+    model = with_library(tmp_path, lambda library: library)
+    tmp_path.chmod(0o777)
+    with pytest.raises(ModelError, match="exchange it in its folder"):
+        load_classifier(model)
+    tmp_path.chmod(0o1777)
+    assert load_classifier(model).engine == "native"
+
+
+def test_a_library_of_another_user_is_not_run(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    model = with_library(tmp_path, lambda library: library)
+    os.chown(library_path(model), 65_534, -1)
+    with pytest.raises(ModelError, match="belongs to user 65534"):
+        load_classifier(model)
+
+
 def test_a_library_of_another_interface_is_refused(tmp_path: Path) -> None:
     native_model()
     model = copied(DEFAULT_MODEL, tmp_path)

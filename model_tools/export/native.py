@@ -141,5 +141,6 @@ def _compile(files: Mapping[str, str], out: Path, compiler: str, target: str) ->
                 got=" or ".join(found),
                 hint="Name the machine with --machine, or a compiler for it with --compiler.",
             )
+        made.chmod(0o755)  # the daemon runs no code that others may write
         made.replace(out)
     return out
