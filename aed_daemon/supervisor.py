@@ -250,17 +250,11 @@ class Daemon:
         )
 
     def _source_state(self, name: str, online: bool, reason: str | None) -> None:
-        if online:
-            _log.info("source_online", source=name)
-        else:
-            log = _log.info if reason in ("ended", "stopped") else _log.warning
-            log("source_offline", source=name, reason=reason)
-        code = reason if online or reason in ("ended", "stopped") else "device_lost"
         with self._states_lock:
             if self._outlet is None:
-                self._pending_states.append((name, online, code))
+                self._pending_states.append((name, online, reason))
             else:
-                self._outlet.availability(name, online, code)
+                self._outlet.availability(name, online, reason)
 
     @staticmethod
     def _load_classifier(config: Config) -> Classifier:

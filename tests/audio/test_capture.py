@@ -18,15 +18,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aed_daemon.audio import capture
-from aed_daemon.audio.capture import Message, MessageParser, MicrophoneSource, list_devices
-from aed_daemon.audio.microphone import FORMAT, GAP, HEADER
-from aed_daemon.audio.reader import CaptureReader, Conditioning
+from aed_daemon.audio.capture import MicrophoneSource, list_devices
+from aed_daemon.audio.framing import FORMAT, GAP, HEADER, Message, MessageParser
+from aed_daemon.audio.launch import Request
+from aed_daemon.audio.reader import CaptureReader
 from aed_daemon.audio.ring import Gap, Stretch
+from aed_daemon.audio.session import Conditioning
 from aed_daemon.errors import AudioError
 from tests.pulse_server import PulseServer
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.system
+
+FIFO = Request("aedfifo", rate_hz=16_000)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def record(source: MicrophoneSource, samples: int) -> NDArray[np.int16]:
 def test_captured_samples_are_the_written_ones(pulse: PulseServer, rate: int, channels: int) -> None:
     pulse.load_source(rate, channels)
     written = distinct(2 * rate, channels)
-    source = MicrophoneSource("aedfifo", rate_hz=rate, channels=channels)
+    source = MicrophoneSource(Request("aedfifo", rate_hz=rate, channels=channels))
     try:
         assert source.open() == (rate, channels)
         wait_for(pulse.capturing, "the child captures")
@@ -80,7 +84,7 @@ def test_captured_samples_are_the_written_ones(pulse: PulseServer, rate: int, ch
 
 def test_a_source_that_falls_silent_has_stalled(pulse: PulseServer) -> None:
     pulse.load_source()
-    source = MicrophoneSource("aedfifo", rate_hz=16_000, stall_timeout_s=0.5)
+    source = MicrophoneSource(FIFO, stall_timeout_s=0.5)
     source.open()
     with pulse.playing(distinct(16_000)):
         record(source, 1_600)
@@ -91,10 +95,10 @@ def test_a_source_that_falls_silent_has_stalled(pulse: PulseServer) -> None:
 
 def reader_of(pulse: PulseServer, states: list[bool]) -> CaptureReader:
     return CaptureReader(
-        lambda: MicrophoneSource("aedfifo", rate_hz=16_000, stall_timeout_s=1.0),
+        lambda: MicrophoneSource(FIFO, stall_timeout_s=1.0),
         rate_hz=16_000,
         conditioning=Conditioning(dc_block_hz=0.0),
-        on_state=lambda online, _reason: states.append(online),
+        on_state=lambda online, *_why: states.append(online),
         backoff_s=(0.1, 0.5),
     )
 
@@ -136,7 +140,7 @@ def test_a_lost_device_comes_back(pulse: PulseServer, how: str) -> None:
 def test_an_unknown_device_is_an_error_that_names_those_there_are(pulse: PulseServer) -> None:
     pulse.load_source()
     with pytest.raises(AudioError) as caught:
-        MicrophoneSource("no such thing").open()
+        MicrophoneSource(Request("no such thing")).open()
     assert "'no such thing'" in str(caught.value)
     assert '"aedfifo"' in str(caught.value)
 
@@ -147,7 +151,7 @@ def test_the_list_of_devices(pulse: PulseServer) -> None:
     assert device.host_api == "ALSA"
     assert device.channels >= 1
     assert device.default_rate_hz >= 8_000
-    by_index = MicrophoneSource(device.index, rate_hz=16_000)
+    by_index = MicrophoneSource(Request(device.index, rate_hz=16_000))
     by_index.open()
     assert by_index.device_name == "aedfifo"
     by_index.close()
@@ -163,8 +167,8 @@ def children(parent: int) -> list[int]:
 def test_the_child_dies_with_its_parent(pulse: PulseServer) -> None:
     pulse.load_source()
     program = (
-        "import sys; from aed_daemon.audio.capture import MicrophoneSource as M;"
-        "m = M('aedfifo', rate_hz=16_000); m.open(); print(m._child._process.pid, flush=True);"
+        "import sys; from aed_daemon.audio.capture import MicrophoneSource as M, Request;"
+        "m = M(Request('aedfifo', rate_hz=16_000)); m.open(); print(m._child._process.pid, flush=True);"
         "sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -191,7 +195,7 @@ def alive(pid: int) -> bool:
 
 def test_a_signal_to_all_processes_of_the_daemon_leaves_the_child_to_its_parent(pulse: PulseServer) -> None:
     pulse.load_source()
-    source = MicrophoneSource("aedfifo", rate_hz=16_000)
+    source = MicrophoneSource(FIFO)
     source.open()
     process = source._child._process
     assert process is not None
@@ -204,7 +208,7 @@ def test_a_signal_to_all_processes_of_the_daemon_leaves_the_child_to_its_parent(
 
 def test_a_child_that_hangs_is_killed_and_close_wakes_a_read(pulse: PulseServer) -> None:
     pulse.load_source()
-    source = MicrophoneSource("aedfifo", rate_hz=16_000, stall_timeout_s=60.0)
+    source = MicrophoneSource(FIFO, stall_timeout_s=60.0)
     source.open()
     process = source._child._process
     assert process is not None
@@ -223,7 +227,7 @@ def test_a_child_that_hangs_is_killed_and_close_wakes_a_read(pulse: PulseServer)
 def test_a_reader_that_stands_still_makes_the_child_drop_and_tell(pulse: PulseServer) -> None:
     rate = 48_000
     pulse.load_source(rate, 8)
-    source = MicrophoneSource("aedfifo", rate_hz=rate, channels=8, sample_format="s32")
+    source = MicrophoneSource(Request("aedfifo", rate_hz=rate, channels=8, sample_format="s32"))
     source.open()
     child = source._child
     # 48,000 samples of 32 bytes a second: the pipe of 1 MiB is full after 0.7 s.

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aed_daemon.audio.condition import Conditioner
-from aed_daemon.audio.reader import CaptureReader, Conditioning
+from aed_daemon.audio.reader import CaptureReader
 from aed_daemon.audio.resample import Resampler
 from aed_daemon.audio.ring import Gap, Stretch
+from aed_daemon.audio.session import Conditioning
 from aed_daemon.audio.source import Block, PcmFormat
 from aed_daemon.errors import AudioError
 from tests.audio.scripted import Hang, ScriptedSource, Step
@@ -129,7 +130,7 @@ def test_after_a_gap_of_unknown_length_times_are_measured_anew() -> None:
 def test_a_defect_in_the_thread_leaves_nobody_waiting() -> None:
     states: list[bool] = []
     broken = Block(0, np.zeros((3, 0), np.float32), False, 0.0)
-    reader = play(ScriptedSource([broken]), on_state=lambda online, _reason: states.append(online))
+    reader = play(ScriptedSource([broken]), on_state=lambda online, *_why: states.append(online))
     drain(reader)
     assert reader.stop()  # the thread has ended: its traceback is this test's
     assert reader.counters().state == "failed"
@@ -145,7 +146,7 @@ def test_a_lost_source_is_a_state_and_comes_back_later_in_time() -> None:
         ScriptedSource([LOST]),
         ScriptedSource(blocks(signal(1_600, seed=9), 320, wall_s=now_s + 0.1)),
     ]
-    reader = play(*sources, on_state=lambda online, reason: states.append((online, reason)))
+    reader = play(*sources, on_state=lambda online, _code, detail: states.append((online, detail)))
     first, cut, gap, second = drain(reader)
     assert isinstance(first, Stretch)
     assert len(first.samples) == 1_600
