@@ -16,6 +16,7 @@ from aed_daemon.config_sources import MicrophoneSource, Source
 from aed_daemon.errors import AudioError
 
 _MODULE = "aed_daemon.audio.microphone"
+_ROOT = Path("/")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def microphone_child(request: Request, patience_s: float = 0.0) -> Child:
     """
     device = request.device
     if isinstance(device, str) and identity.is_identity(device):
-        device = identity.resolve(device)
+        device = identity.resolve(device, _ROOT)
     arguments = ["--device", json.dumps(device), "--backend", request.backend]
     arguments += ["--format", request.sample_format, "--need", str(request.need_channels)]
     arguments += ["--patience", str(patience_s)]

@@ -193,6 +193,7 @@ def capture(pipe: Pipe, options: argparse.Namespace) -> None:
     device = json.loads(options.device)
     wanted = Wanted(device, options.rate, options.channels, options.need, options.format)
     opened = await_device(wanted, options.backend, options.patience)
+    watch = soundserver.StreamWatch(opened.pid)
     pipe.tell(
         FORMAT,
         {
@@ -206,7 +207,8 @@ def capture(pipe: Pipe, options: argparse.Namespace) -> None:
     def moved(error: DeviceError) -> None:
         end_with(pipe, error)
 
-    threading.Thread(target=soundserver.watch, args=(opened.pid, moved), daemon=True).start()
+    if watch.needed:
+        threading.Thread(target=watch.run, args=(moved,), daemon=True).start()
     at, sample_bytes = 0, opened.channels * SAMPLE_BYTES[wanted.kind]
     for pcm, overflowed in opened.blocks:
         pipe.send(at, pcm, sample_bytes, overflowed)

@@ -23,38 +23,48 @@ _ANSWER_S = 5.0
 _LIBRARIES = ("libpulse", "pipewire")
 
 
-def watch(pid: int, moved: Callable[[DeviceError], None]) -> None:
-    """Watch the stream of a process until it ends; call `moved` where it has another source.
+class StreamWatch:
+    """Knows from which source the stream of a process comes, and notices when that is another.
 
     Parameters
     ----------
     pid : int
-        The process that captures.
-    moved : callable
-        Takes the error, at most once.
+        The process that captures; its stream must have begun.
     """
-    if not _speaks_to_a_server(pid) or shutil.which("pactl") is None:
-        return
-    source = _source_of(pid)
-    if source is None:
-        return
-    name = _name_of(source)
-    with subprocess.Popen(
-        ["pactl", "subscribe"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as events:
-        for _ in _occasions(events):
-            now = _source_of(pid)
-            if now not in (source, None):
-                moved(
-                    DeviceError(
-                        "the sound server has moved the stream to another microphone",
-                        expected=name,
-                        got=_name_of(now or ""),
-                        hint="It is closed and looked for again.",
-                    )
-                )
-                break
-        events.kill()
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        known = _speaks_to_a_server(pid) and shutil.which("pactl") is not None
+        self._source = _source_of(pid) if known else None
+        self._name = "" if self._source is None else _name_of(self._source)
+
+    @property
+    def needed(self) -> bool:
+        """Whether a sound server is between the process and the microphone, and can be asked."""
+        return self._source is not None
+
+    def run(self, moved: Callable[[DeviceError], None]) -> None:
+        """Watch until the server ends; `moved` takes the error, at most once."""
+        with subprocess.Popen(
+            ["pactl", "subscribe"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as events:
+            for _ in _occasions(events):
+                source = _source_of(self._pid)
+                if source not in (self._source, None):
+                    moved(self._error(_name_of(str(source))))
+                    break
+            events.kill()
+
+    def _error(self, now: str) -> DeviceError:
+        return DeviceError(
+            "the sound server has moved the stream to another microphone",
+            expected=self._name,
+            got=now,
+            hint="It is closed and looked for again.",
+        )
 
 
 def _occasions(events: subprocess.Popen[bytes]) -> Iterator[None]:

@@ -229,6 +229,7 @@ def test_a_child_that_hangs_at_its_start_is_told_and_killed(monkeypatch: pytest.
     source = MicrophoneSource(ANY)
     with pytest.raises(AudioError, match="does not open"):
         source.open()
+    assert source._child is not None
     assert source._child.exit_status == -9
     with pytest.raises(AudioError, match="no answer from PortAudio"):
         list_devices()
