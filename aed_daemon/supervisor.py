@@ -159,7 +159,8 @@ class Daemon:
             if self._reloading.is_set():
                 self._reloading.clear()
                 self._reload()
-            self._clock_state.refresh()
+            if step_s := self._clock_state.refresh():
+                _log.warning("clock_was_set", by_s=round(step_s, 3), synchronised=self._clock_state())
             self._become_ready()
             self._ping()
             self._vitals.tell_losses(self._workers.values())
