@@ -71,10 +71,14 @@ class EventReporter:
         self._hop_length = spec.hop_length
         window = (spec.patch_frames - 1) * spec.hop_length + spec.win_length
         self._window_s = window / spec.sample_rate_hz
-        self._hop_s = hop_frames * spec.hop_length / spec.sample_rate_hz
         self._rate_hz = spec.sample_rate_hz
+        self.rehop(hop_frames)
         self._utc_of, self._clock, self._clock_synced = utc_of, clock, clock_synced
         self._open: dict[int, _Open] = {}
+
+    def rehop(self, hop_frames: int) -> None:
+        """Decisions are so many frames apart from now on."""
+        self._hop_s = hop_frames * self._hop_length / self._rate_hz
 
     def report(
         self,

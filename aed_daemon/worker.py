@@ -81,8 +81,15 @@ class SourceWorker:
         """Begin to detect, in a thread of its own."""
         from aed_daemon.pipeline import Pipeline
 
+        # A source that waits for its reader is never late, however full the ring.
         self._pipeline = Pipeline(
-            self.name, self.reader.ring, detector, reporter, out, on_decision=on_decision
+            self.name,
+            self.reader.ring,
+            detector,
+            reporter,
+            out,
+            on_decision=on_decision,
+            may_widen=self.reader.live,
         )
         self._thread = threading.Thread(target=self._run, name=f"pipeline {self.name}", daemon=True)
         self._thread.start()

@@ -30,6 +30,9 @@ _HEALTHY_S = 3.0
 _REASONS = 4
 """So many different reasons are told of one absence: some programs never fail in the same words twice."""
 
+_KEEP_OF_RING = 4
+"""After an overrun a quarter of the ring waits: up to date again, and room for a long while."""
+
 _IDLE_S = 5.0
 """Standard input that has been silent for so long is waited for: the watchdog has nothing to see."""
 
@@ -121,7 +124,8 @@ class CaptureReader:
         self._source = make_source()
         self.name = self._source.name
         self.live = self._source.live
-        self.ring = Ring(round(ring_s * rate_hz))
+        capacity = round(ring_s * rate_hz)
+        self.ring = Ring(capacity, keep=capacity // _KEEP_OF_RING)
         self.clock = SampleClock(rate_hz, exact=not self.live)
         self.error: AudioError | None = None
         self._lock = threading.Lock()
