@@ -7,10 +7,9 @@ import re
 import select
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from aed_daemon.audio.backend import BLOCK_S, SAMPLE_BYTES, Opened, Wanted
 from aed_daemon.audio.choice import Device, DeviceError, choose
@@ -106,7 +105,6 @@ class _Recording:
         self._sample_bytes = attempt.channels * SAMPLE_BYTES[wanted.kind]
         self._said = b""
         self._overruns = 0
-        self._listener = threading.Thread(target=self._listen, daemon=True)
         command = [
             "arecord", "-t", "raw", "-D", attempt.device, "-f", _FORMATS[wanted.kind],
             "-r", str(self._rate_hz), "-c", str(attempt.channels),
@@ -119,43 +117,38 @@ class _Recording:
             )  # fmt: skip
         except OSError as error:
             raise _missing(error) from error
+        if self._process.stdout is None or self._process.stderr is None:
+            raise DeviceError("arecord has no output")
+        self._out, self._err = self._process.stdout.fileno(), self._process.stderr.fileno()
+        self._open = [self._err, self._out]
 
     def opened(self) -> Opened:
         """Wait until it delivers or fails."""
-        first = self._begin()
+        first = self._receive(time.monotonic() + _BEGIN_S)
         # ALSA takes the nearest rate that the device has, and says so.
         other = re.search(rb"rate is not accurate \(requested = \d+Hz, got = (\d+)Hz\)", self._said)
         rate_hz = int(other[1]) if other else self._rate_hz
-        self._listener.start()
         return Opened(rate_hz, self._channels, self._device, self._blocks(first), self._process.pid)
 
-    def _begin(self) -> bytes:
-        out, err = self._pipes()
-        deadline_s = time.monotonic() + _BEGIN_S
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            ready = select.select([err, out], [], [], left_s)[0]
-            if err in ready and (text := os.read(err.fileno(), 4_096)):
-                self._said += text
-            elif out in ready:
-                data = os.read(out.fileno(), 4_096)
+    def _receive(self, deadline_s: float | None = None) -> bytes:
+        """Return what it has recorded, b"" after the deadline; what it says first is taken first."""
+        while deadline_s is None or time.monotonic() < deadline_s:
+            wait_s = None if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+            ready = select.select(self._open, [], [], wait_s)[0]
+            if self._err in ready:
+                text = os.read(self._err, 4_096)
+                self._said = (self._said + text)[-4_096:]
+                self._overruns += text.count(b"overrun!!!")
+                if not text:
+                    self._open.remove(self._err)
+            elif self._out in ready:
+                data = os.read(self._out, 65_536)
                 if not data:
                     raise self._ended()
                 return data
         return b""
 
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        if self._process.stdout is None or self._process.stderr is None:
-            raise DeviceError("arecord has no output")
-        return self._process.stdout, self._process.stderr
-
-    def _listen(self) -> None:
-        _, err = self._pipes()
-        while text := os.read(err.fileno(), 4_096):
-            self._said = (self._said + text)[-4_096:]
-            self._overruns += text.count(b"overrun!!!")
-
     def _blocks(self, held: bytes) -> Iterator[tuple[memoryview, bool]]:
-        out, _ = self._pipes()
         overruns = self._overruns
         while True:
             whole = len(held) - len(held) % self._sample_bytes
@@ -163,18 +156,16 @@ class _Recording:
                 now = self._overruns
                 yield memoryview(held)[:whole], now != overruns
                 held, overruns = held[whole:], now
-            data = os.read(out.fileno(), 65_536)
-            if not data:
-                raise self._ended()
-            held += data
+            held += self._receive()
 
     def _ended(self) -> DeviceError:
         self._process.kill()
         self._process.wait()
-        if self._listener.ident is None:
-            self._said += self._pipes()[1].read()
-        else:
-            self._listener.join(_ANSWER_S)
+        while self._err in self._open and (text := os.read(self._err, 4_096)):
+            self._said += text
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe:
+                pipe.close()
         lines = self._said.decode(errors="replace").splitlines()
         said = [line for line in lines if line.strip() and not line.startswith("Recording ")]
         return DeviceError(
