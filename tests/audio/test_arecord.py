@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,11 @@ def asked(folder: Path) -> list[list[str]]:
 
 def option(line: list[str], name: str) -> str:
     return line[line.index(name) + 1]
+
+
+def heard(blocks: Iterator[tuple[memoryview, bool]]) -> tuple[bytes, bool]:
+    data, lost = next(blocks)
+    return bytes(data), lost
 
 
 def end(opened: Opened) -> str:
@@ -137,18 +143,18 @@ def test_an_overrun_is_a_hole_before_what_follows(stand_in: Path) -> None:
     )
     opened = arecord.open_stream(wanted())
     blocks = opened.blocks
-    assert next(blocks) == (b"aabb", False)
+    assert heard(blocks) == (b"aabb", False)
     (stand_in / "first").write_text("\n")
-    assert next(blocks) == (b"ccdd", True)
+    assert heard(blocks) == (b"ccdd", True)
     (stand_in / "second").write_text("\n")
-    assert next(blocks) == (b"ee", False)
+    assert heard(blocks) == (b"ee", False)
     end(opened)
 
 
 def test_half_a_sample_waits_for_its_other_half(stand_in: Path) -> None:
     say(stand_in, 'printf "abc"; /bin/sleep 0.2; printf "defgh"')
     opened = arecord.open_stream(wanted(channels=2))
-    parts = []
+    parts: list[bytes] = []
     with pytest.raises(DeviceError):
         parts.extend(bytes(data) for data, _ in opened.blocks)
     assert b"".join(parts) == b"abcdefgh"

@@ -161,6 +161,16 @@ def test_a_device_that_is_absent_is_looked_for_in_vain_and_then_found(
             heard.wait_for_sound()
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_stop_does_not_wait_for_an_absent_device(pulse: PulseServer, backend: str) -> None:
+    with listening(backend=backend) as heard:
+        heard.wait_for_state("device_lost")
+        wait_for(lambda: heard.reader._source._child is not None, "it is looked for")  # type: ignore[attr-defined]
+        begun_s = time.monotonic()
+        assert heard.reader.stop()
+        assert time.monotonic() - begun_s < 1.0
+
+
 def test_a_capture_process_that_hangs_is_replaced(pulse: PulseServer) -> None:
     pulse.load_source()
     with listening() as heard, pulse.playing(noise(), loop=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aed_daemon.audio import launch
+from aed_daemon.audio.capture import InputDevice
 from aed_daemon.audio.identity import cards, identity_of, is_identity, resolve
 from aed_daemon.audio.launch import Request
+from aed_daemon.cli import devices
 from aed_daemon.config_sources import MicrophoneSource
 from aed_daemon.errors import AudioError
 
@@ -170,3 +173,29 @@ def test_it_is_resolved_at_every_opening(root: Path, monkeypatch: pytest.MonkeyP
     plug_in(root, 6, "Device", usb="0d8c:0014", port="1-1.4")
     launch.microphone_child(wanted)
     assert [json.loads(device) for device in seen] == ["hw:1,0", "hw:6,0"]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_command_prints_what_to_write(
+    root: Path, as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = [
+        InputDevice(0, "USB PnP Sound Device: Audio (hw:1,0)", "ALSA", 1, 44_100),
+        InputDevice(1, "USB PnP Sound Device, USB Audio (hw:CARD=Device,DEV=0)", "arecord", None, None),
+        InputDevice(2, "pulse", "ALSA", 32, 44_100),
+    ]
+    there = cards(root)
+    monkeypatch.setattr("aed_daemon.audio.capture.list_devices", lambda: found)
+    monkeypatch.setattr("aed_daemon.audio.identity.cards", lambda: there)
+    assert devices.execute(argparse.Namespace(json=as_json)) == 0
+    out = capsys.readouterr().out
+    if as_json:
+        assert [entry["identity"] for entry in json.loads(out)] == ["usb:0d8c:0014:A:1 b"] * 2 + [None]
+        return
+    assert out.splitlines() == [
+        "  0  USB PnP Sound Device: Audio (hw:1,0)  (1 channel, 44100 Hz, ALSA)",
+        '     device = "usb:0d8c:0014:A:1 b"',
+        "  1  USB PnP Sound Device, USB Audio (hw:CARD=Device,DEV=0)  (arecord)",
+        '     device = "usb:0d8c:0014:A:1 b"',
+        "  2  pulse  (32 channels, 44100 Hz, ALSA)",
+    ]
