@@ -114,10 +114,14 @@ class Detector:
         Times of the configuration keep their length: those that are counted in hops are counted
         anew, rounded up to whole ones.
         """
-        config = self._config.model_copy(update={"hop_frames": hop_frames})
         self._patches.rehop(hop_frames)
-        self._rules_to_come = class_rules(config, self._classifier.manifest)
+        self._rules_to_come = self._class_rules()
         self.hop_samples = hop_frames * self.spec.hop_length
+
+    def _class_rules(self) -> list[ClassRule]:
+        """Return the rules for the hop of the moment."""
+        config = self._config.model_copy(update={"hop_frames": self._patches.hop_frames})
+        return class_rules(config, self._classifier.manifest)
 
     def push(self, samples: NDArray[np.float32]) -> list[Decision]:
         """Take samples, float32 (n,) at the model's rate, and return the decisions that fall."""

@@ -7,6 +7,7 @@ ALSA's own devices, there is nothing to watch.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -34,7 +35,7 @@ class StreamWatch:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        known = _speaks_to_a_server(pid) and shutil.which("pactl") is not None
+        known = speaks_to_a_server(pid) and shutil.which("pactl") is not None
         self._source = _source_of(pid) if known else None
         self._name = "" if self._source is None else _name_of(self._source)
 
@@ -83,9 +84,17 @@ def _occasions(events: subprocess.Popen[bytes]) -> Iterator[None]:
             yield
 
 
-def _speaks_to_a_server(pid: int) -> bool:
+def speaks_to_a_server(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Return whether a process may capture through a sound server, and not from hardware itself.
+
+    Asking a server that does not run could start one, which would take the hardware away.
+    """
     try:
-        mapped = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
+        mapped = (proc / str(pid) / "maps").read_text(encoding="utf-8", errors="replace")
+        for descriptor in (proc / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if re.fullmatch(r"/dev/snd/pcmC\d+D\d+c", str(descriptor.readlink())):
+                    return False
     except OSError:
         return False
     return any(library in mapped for library in _LIBRARIES)
