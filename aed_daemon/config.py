@@ -152,6 +152,13 @@ class DetectionConfig(Section):
     """From scores to events."""
 
     hop_frames: int = Field(default=24, ge=1, le=96, description="Frames of 10 ms between decisions.")
+    max_hop_frames: int = Field(
+        default=96,
+        ge=1,
+        le=96,
+        description="Up to so many frames between decisions where the machine cannot keep up with a live "
+        "source: the hop is doubled while sound piles up, and restored; as `hop_frames`: never.",
+    )
     update_s: float = Field(
         default=5.0, ge=1, le=3_600, description="Least time between updates of an event, s."
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from aed_daemon.audio.identity import IDENTITY, is_identity
 from aed_daemon.config_types import FilePath, MisfitError, Section, Text, TopicPart
 
 
@@ -39,13 +41,28 @@ class _PcmBase(_SourceBase):
         return self
 
 
+def _identity(device: object) -> object:
+    if isinstance(device, str) and is_identity(device) and not re.fullmatch(IDENTITY, device):
+        raise ValueError(
+            'must be "usb:VENDOR:PRODUCT" (four hex digits each), "usb:VENDOR:PRODUCT:SERIAL", '
+            '"usb:1-1.3" (a port) or "card:ID"; aed-daemon devices shows it'
+        )
+    return device
+
+
 class MicrophoneSource(_SourceBase):
-    """A sound card or USB microphone, through PortAudio."""
+    """A sound card or USB microphone."""
 
     type: Literal["microphone"] = Field(description="The kind of source.")
-    device: Text | Annotated[int, Field(ge=0)] | None = Field(
+    device: Annotated[Text | Annotated[int, Field(ge=0)] | None, BeforeValidator(_identity)] = Field(
         default=None,
-        description='Part of its name, an ALSA id such as "hw:1,0", or PortAudio\'s index; unset: default.',
+        description='What lasts: "usb:VENDOR:PRODUCT[:SERIAL]", "usb:1-1.3" (a port) or "card:ID", as '
+        '`aed-daemon devices` shows; else part of its name, an ALSA name such as "hw:1,0", or '
+        "PortAudio's index; unset: the default.",
+    )
+    backend: Literal["auto", "portaudio", "arecord"] = Field(
+        default="auto",
+        description="What opens it; auto: PortAudio, and arecord where that is missing or fails.",
     )
     rate_hz: int | None = Field(
         default=None, ge=8_000, le=192_000, description="Sampling rate, Hz; unset: the device's own."
@@ -61,6 +78,13 @@ class MicrophoneSource(_SourceBase):
         ge=0.2,
         le=60.0,
         description="Seconds without a sample after which the device counts as lost.",
+    )
+    dead_signal_s: float = Field(
+        default=30.0,
+        ge=0.0,
+        le=86_400.0,
+        description="Seconds of one and the same value, such as 0, after which it counts as dead: it goes "
+        "offline and is opened again until it varies; 0: never.",
     )
 
     @property

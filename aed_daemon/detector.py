@@ -18,7 +18,7 @@ from aed_daemon.inference import Classifier
 from aed_daemon.level import LevelFrames, LevelStream
 from aed_daemon.loud import LoudTracker
 from aed_daemon.onset import LevelHistory
-from aed_daemon.rules import class_rules, gate_cdb, loud_rule
+from aed_daemon.rules import ClassRule, class_rules, gate_cdb, loud_rule
 from aed_daemon.tracker import Hop, Tracker, TrackEvent
 
 
@@ -67,6 +67,8 @@ class Detector:
     ----------
     hop_samples : int
         Samples between decisions.
+    hop_range : tuple of int
+        Frames between decisions as configured, and at most under overload.
     next_decision : int
         Sample count, since the last reset, at which the next decision falls.
     """
@@ -75,7 +77,7 @@ class Detector:
         manifest = classifier.manifest
         spec = manifest.spec
         self.spec = spec
-        self._classifier = classifier
+        self._classifier, self._config = classifier, config
         self._silence = np.full(len(manifest.labels), manifest.output.zero_point, np.int8)
         self._mel = MelStream(spec)
         self._patches = PatchStream(spec, config.hop_frames)
@@ -88,7 +90,9 @@ class Detector:
             class_rules(config, manifest), self._history, manifest.output.zero_point, update_frames
         )
         self._loud = LoudTracker(loud_rule(config, manifest), self._history, self._tracker.tracks)
+        self._rules_to_come: list[ClassRule] = []
         self.hop_samples = config.hop_frames * spec.hop_length
+        self.hop_range = (config.hop_frames, max(config.hop_frames, config.max_hop_frames))
         self._patch_end = (spec.patch_frames - 1) * spec.hop_length + spec.window_offset + spec.win_length
         self.reset()
 
@@ -96,10 +100,28 @@ class Detector:
         """Begin anew at sample 0, as after a gap; `finish` first, or open sounds are lost."""
         for stage in (self._mel, self._patches, self._level, self._gate, self._history):
             stage.reset()
+        if self._rules_to_come:
+            self._tracker.retime(self._rules_to_come)
+            self._rules_to_come = []
         self._tracker.reset()
         self._loud.reset()
         self._waiting = [LevelFrames.none()]
         self.next_decision = self._patch_end
+
+    def rehop(self, hop_frames: int) -> None:
+        """Decide at another interval from the next decision but one on; nothing is lost or ended.
+
+        Times of the configuration keep their length: those that are counted in hops are counted
+        anew, rounded up to whole ones.
+        """
+        self._patches.rehop(hop_frames)
+        self._rules_to_come = self._class_rules()
+        self.hop_samples = hop_frames * self.spec.hop_length
+
+    def _class_rules(self) -> list[ClassRule]:
+        """Return the rules for the hop of the moment."""
+        config = self._config.model_copy(update={"hop_frames": self._patches.hop_frames})
+        return class_rules(config, self._classifier.manifest)
 
     def push(self, samples: NDArray[np.float32]) -> list[Decision]:
         """Take samples, float32 (n,) at the model's rate, and return the decisions that fall."""
@@ -119,6 +141,9 @@ class Detector:
         gated = not self._gate.passes(self._history.loudest_cdb(patch.first_frame, last_frame))
         scores = self._silence if gated else self._classifier.scores(patch.rows)
         events += self._tracker.push(Hop(patch.first_frame, last_frame, scores))
+        if self._rules_to_come:  # the hops that follow are of the new length
+            self._tracker.retime(self._rules_to_come)
+            self._rules_to_come = []
         self.next_decision = end_sample + self.hop_samples
         return Decision(
             end_sample,

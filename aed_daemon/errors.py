@@ -57,9 +57,30 @@ class ModelError(AedError):
 
 
 class AudioError(AedError):
-    """A device, a file or a stream cannot be opened or read."""
+    """A device, a file or a stream cannot be opened or read.
+
+    Parameters
+    ----------
+    what, where, expected, got, hint
+        As for `AedError`.
+    code : str
+        In one word, for machines: the `reason` of a source's availability.
+    """
 
     exit_code = 4
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        expected: str | None = None,
+        got: str | None = None,
+        hint: str | None = None,
+        code: str = "device_lost",
+    ) -> None:
+        self.code = code
+        super().__init__(what, where=where, expected=expected, got=got, hint=hint)
 
 
 class BrokerError(AedError):

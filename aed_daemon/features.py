@@ -181,12 +181,16 @@ class PatchStream:
     """
 
     def __init__(self, spec: FeatureSpec, hop_frames: int) -> None:
-        if not 1 <= hop_frames <= spec.patch_frames:
-            raise ValueError(f"hop_frames must be 1 to {spec.patch_frames}, got {hop_frames}")
         self.spec = spec
-        self.hop_frames = hop_frames
+        self.rehop(hop_frames)
         self.delay_samples = spec.patch_samples // 2
         self.reset()
+
+    def rehop(self, hop_frames: int) -> None:
+        """Leave another interval between patches, from the next one on."""
+        if not 1 <= hop_frames <= self.spec.patch_frames:
+            raise ValueError(f"hop_frames must be 1 to {self.spec.patch_frames}, got {hop_frames}")
+        self.hop_frames = hop_frames
 
     def reset(self) -> None:
         """Forget all rows: the next is frame 0."""

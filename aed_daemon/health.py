@@ -6,7 +6,10 @@ import contextlib
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from aed_daemon.audio.clock import utc_offset_s
 
 _TIME_ERROR = 5
 """adjtimex's return value for a clock that is not synchronised (man 2 adjtimex)."""
@@ -68,19 +71,41 @@ def _processor_s(pid: int) -> float:
 
 
 class ClockState:
-    """Whether the system clock is synchronised; asked of the system by `refresh`, told at no cost."""
+    """Whether the system clock is synchronised; asked of the system by `refresh`, told at no cost.
+
+    Parameters
+    ----------
+    ask : callable, optional
+        Whether it is, now; None: `clock_synchronised`.
+    offset_s : callable
+        The system clock less the monotonic one, now.
+    """
 
     _KEEP_S = 60.0
+    _STEP_S = 0.5
 
-    def __init__(self) -> None:
+    def __init__(
+        self, ask: Callable[[], bool] | None = None, offset_s: Callable[[], float] = utc_offset_s
+    ) -> None:
+        self._ask, self._offset_s = ask or clock_synchronised, offset_s
         self._asked_s: float | None = None
+        self._offset_before_s = offset_s()
         self._synced = False
 
-    def refresh(self) -> None:
-        """Ask the system, at most once a minute; may take a moment."""
-        now_s = time.monotonic()
-        if self._asked_s is None or now_s - self._asked_s > self._KEEP_S:
-            self._asked_s, self._synced = now_s, clock_synchronised()
+    def refresh(self) -> float:
+        """Ask the system, at most once a minute and when the clock was set; may take a moment.
+
+        Returns
+        -------
+        float
+            By how much it was set since the last call, in seconds; 0 for what slewing explains.
+        """
+        now_s, offset_s = time.monotonic(), self._offset_s()
+        step_s, self._offset_before_s = offset_s - self._offset_before_s, offset_s
+        was_set = abs(step_s) > self._STEP_S
+        if was_set or self._asked_s is None or now_s - self._asked_s > self._KEEP_S:
+            self._asked_s, self._synced = now_s, self._ask()
+        return step_s if was_set else 0.0
 
     def __call__(self) -> bool:
         """Return what the last `refresh` found; False before the first."""

@@ -7,15 +7,23 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 from aed_daemon.audio.ring import Gap, Ring, Stretch
 from aed_daemon.detector import Decision, Detector
 from aed_daemon.events import Event
+from aed_daemon.overload import HopControl
 from aed_daemon.pipeline_counters import PipelineCounters
 from aed_daemon.reporting import EventReporter
 from aed_daemon.sinks.protocol import SourceLevel
 
+_log = structlog.get_logger(__name__)
+
 _IDLE_TURN_S = 0.5
 """A turn of the loop takes no longer than this, so that its progress shows that it lives."""
+
+_LOOK_S = 1.0
+"""Whether it keeps up is asked once in so much sound."""
 
 _GAP_MARK_S = 5.0
 """Events that begin within this time after a gap are marked `gap_before`."""
@@ -48,6 +56,8 @@ class Pipeline:
         Takes them.
     on_decision : callable, optional
         Sees every decision, for a live view.
+    may_widen : bool
+        Whether it may decide less often where it falls behind; not for a source that waits for it.
     """
 
     def __init__(
@@ -59,9 +69,13 @@ class Pipeline:
         out: Out,
         *,
         on_decision: Callable[[Decision], None] | None = None,
+        may_widen: bool = False,
     ) -> None:
         self._source, self._ring, self._out = source, ring, out
         self._detector, self._reporter = detector, reporter
+        self._may_widen = may_widen
+        self._hops = HopControl(*detector.hop_range)
+        self._looked = (0.0, 0.0)
         self._on_decision = on_decision
         self._replacement: tuple[Detector, EventReporter] | None = None
         self._lock = threading.Lock()
@@ -95,7 +109,32 @@ class Pipeline:
         elif isinstance(piece, Gap):
             self._step_over(piece)
         self.counters.busy_s += time.perf_counter() - begun_s
+        if self._may_widen:
+            self._keep_up()
         return not (piece is None and state == "closed")
+
+    def _keep_up(self) -> None:
+        """Once per second of sound, see whether decisions must become fewer, or may become more."""
+        busy_s, audio_s = (
+            self.counters.busy_s - self._looked[0],
+            self.counters.audio_s - self._looked[1],
+        )
+        if audio_s < _LOOK_S:
+            return
+        self._looked = (self.counters.busy_s, self.counters.audio_s)
+        before, late_s = self._hops.frames, self._ring.waiting / self._detector.spec.sample_rate_hz
+        now = self._hops.look(late_s, busy_s / audio_s)
+        if now == before:
+            return
+        self._detector.rehop(now)
+        self._reporter.rehop(now)
+        _log.warning(
+            "overload" if now > before else "overload_eases",
+            source=self._source,
+            late_s=round(late_s, 2),
+            real_time_factor=round(busy_s / audio_s, 3),
+            hop_frames=now,
+        )
 
     def _take_replacement(self) -> None:
         with self._lock:
@@ -103,6 +142,7 @@ class Pipeline:
         if replacement:
             self._finish("interrupted")
             self._detector, self._reporter = replacement
+            self._hops = HopControl(*self._detector.hop_range)
             self._origin = self._ring.read_index
 
     def _take(self, piece: Stretch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -18,6 +19,17 @@ TOP_CLASSES = 3
 
 NO_EPOCH = "00000000"
 """What an event carries until the outbox gives it its epoch and seq."""
+
+
+@dataclass
+class _Open:
+    """What all messages of an id share: its times rest on the clock at its start."""
+
+    id: str
+    start_ts: float
+    gap_before: bool
+    clock_synced: bool
+    published_ts: float
 
 
 class EventReporter:
@@ -36,7 +48,7 @@ class EventReporter:
     clock : callable
         Seconds since 1970, now.
     clock_synced : callable
-        Whether the system clock is synchronised.
+        Whether the system clock is synchronised; an id keeps what held at its start.
     """
 
     def __init__(
@@ -59,10 +71,14 @@ class EventReporter:
         self._hop_length = spec.hop_length
         window = (spec.patch_frames - 1) * spec.hop_length + spec.win_length
         self._window_s = window / spec.sample_rate_hz
-        self._hop_s = hop_frames * spec.hop_length / spec.sample_rate_hz
         self._rate_hz = spec.sample_rate_hz
+        self.rehop(hop_frames)
         self._utc_of, self._clock, self._clock_synced = utc_of, clock, clock_synced
-        self._ids: dict[int, tuple[str, float, bool]] = {}
+        self._open: dict[int, _Open] = {}
+
+    def rehop(self, hop_frames: int) -> None:
+        """Decisions are so many frames apart from now on."""
+        self._hop_s = hop_frames * self._hop_length / self._rate_hz
 
     def report(
         self,
@@ -91,18 +107,24 @@ class EventReporter:
         start_sample = origin_sample + event.start_frame * self._hop_length
         end_sample = None if event.end_frame is None else origin_sample + event.end_frame * self._hop_length
         # An id keeps its start for good, whatever the clock does meanwhile.
-        if event.track not in self._ids:
+        if event.track not in self._open:
             start_ts = round(self._utc_of(start_sample), 3)
-            self._ids[event.track] = (new_ulid(start_ts), start_ts, gap_before)
-        identity, start_ts, gap_before = self._ids[event.track]
+            self._open[event.track] = _Open(
+                new_ulid(start_ts), start_ts, gap_before, self._clock_synced(), start_ts
+            )
+        known = self._open[event.track]
+        start_ts = known.start_ts
         if event.type == "end":
-            del self._ids[event.track]
-        # A recording that is read faster than it sounds is published when it would have been heard.
-        published = max(self._clock(), self._utc_of(decided_sample))
+            del self._open[event.track]
+        # A recording that is read faster than it sounds is published when it would have been heard;
+        # a clock that was set back moves no message of an id before the one that came before it.
+        heard_ts = start_ts + (decided_sample - start_sample) / self._rate_hz
+        published = max(self._clock(), self._utc_of(decided_sample), heard_ts, known.published_ts)
+        known.published_ts = published
         duration_s = None if end_sample is None else (end_sample - start_sample) / self._rate_hz
         return Event(
             type=event.type,
-            id=identity,
+            id=known.id,
             epoch=NO_EPOCH,
             seq=0,
             node=self._node,
@@ -128,8 +150,8 @@ class EventReporter:
             model=self._model,
             engine=self._engine,
             clip=None,
-            clock_synced=self._clock_synced(),
-            gap_before=gap_before,
+            clock_synced=known.clock_synced,
+            gap_before=known.gap_before,
             replayed=False,
         )
 

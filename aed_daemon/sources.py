@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from aed_daemon.audio.child import Child
-from aed_daemon.audio.reader import Conditioning
+from aed_daemon.audio.launch import Request
+from aed_daemon.audio.session import Conditioning
 from aed_daemon.audio.source import Source
 from aed_daemon.config_sources import (
     CommandSource,
@@ -16,10 +17,21 @@ from aed_daemon.config_sources import (
 )
 from aed_daemon.config_sources import Source as SourceConfig
 
+_PATIENCE_S = 8.0
+"""How long a capture process looks for its microphone before a fresh one takes over."""
+
 
 def conditioning_of(config: SourceConfig) -> Conditioning:
     """Return how the source becomes one channel."""
     return Conditioning(config.channel, config.gain_db, config.dc_block_hz)
+
+
+def backoff_of(config: SourceConfig) -> tuple[float, float]:
+    """Return the first and the longest pause before the source is tried again, seconds.
+
+    A microphone's are short: its capture process does the waiting.
+    """
+    return (0.1, 0.5) if isinstance(config, MicrophoneSource) else (0.5, 10.0)
 
 
 def source_maker(config: SourceConfig, child: Child | None = None) -> Callable[[], Source]:
@@ -34,8 +46,8 @@ def source_maker(config: SourceConfig, child: Child | None = None) -> Callable[[
     """
     match config:
         case MicrophoneSource():
-            ready = [child]
-            return lambda: _microphone(config, ready.pop() if ready else None)
+            attempts = _microphones(config, child)
+            return lambda: next(attempts)
         case FileSource():
             return lambda: _file(config)
         case StdinSource():
@@ -46,18 +58,14 @@ def source_maker(config: SourceConfig, child: Child | None = None) -> Callable[[
             return lambda: _demo(config)
 
 
-def _microphone(config: MicrophoneSource, child: Child | None) -> Source:
+def _microphones(config: MicrophoneSource, child: Child | None) -> Iterator[Source]:
+    """Yield a source for each attempt: the first says at once that there is no device, later ones wait."""
     from aed_daemon.audio.capture import MicrophoneSource as Microphone
 
-    return Microphone(
-        config.device,
-        rate_hz=config.rate_hz,
-        channels=config.channels,
-        need_channels=config.need_channels,
-        sample_format=config.sample_format,
-        stall_timeout_s=config.stall_timeout_s,
-        child=child,
-    )
+    request = Request.of(config)
+    yield Microphone(request, stall_timeout_s=config.stall_timeout_s, child=child)
+    while True:
+        yield Microphone(request, stall_timeout_s=config.stall_timeout_s, patience_s=_PATIENCE_S)
 
 
 def _file(config: FileSource) -> Source:

@@ -159,7 +159,8 @@ class Daemon:
             if self._reloading.is_set():
                 self._reloading.clear()
                 self._reload()
-            self._clock_state.refresh()
+            if step_s := self._clock_state.refresh():
+                _log.warning("clock_was_set", by_s=round(step_s, 3), synchronised=self._clock_state())
             self._become_ready()
             self._ping()
             self._vitals.tell_losses(self._workers.values())
@@ -250,17 +251,11 @@ class Daemon:
         )
 
     def _source_state(self, name: str, online: bool, reason: str | None) -> None:
-        if online:
-            _log.info("source_online", source=name)
-        else:
-            log = _log.info if reason in ("ended", "stopped") else _log.warning
-            log("source_offline", source=name, reason=reason)
-        code = reason if online or reason in ("ended", "stopped") else "device_lost"
         with self._states_lock:
             if self._outlet is None:
-                self._pending_states.append((name, online, code))
+                self._pending_states.append((name, online, reason))
             else:
-                self._outlet.availability(name, online, code)
+                self._outlet.availability(name, online, reason)
 
     @staticmethod
     def _load_classifier(config: Config) -> Classifier:

@@ -132,6 +132,18 @@ class _ClassState:
     def __post_init__(self) -> None:
         self.recent = deque(maxlen=self.rule.smoothing_hops)
 
+    def retime(self, rule: ClassRule) -> None:
+        before, self.rule = self.rule, rule
+        self.recent = deque(self.recent, maxlen=rule.smoothing_hops)
+        if self.heard is None:
+            return
+        heard, parts = self.heard, before.smoothing_hops
+        for name in ("now", "best", "best_published", "total"):
+            setattr(heard, name, getattr(heard, name) * rule.smoothing_hops // parts)
+        if heard.hits and before.confirm_hops > 1:  # n hops in a row span n - 1 hop times
+            spanned = (heard.hits - 1) * (rule.confirm_hops - 1) // (before.confirm_hops - 1)
+            heard.hits = spanned + 1
+
 
 class Tracker:
     """Turns hops into starts, updates and ends, class by class.
@@ -166,6 +178,20 @@ class Tracker:
     def reset(self) -> None:
         """Forget everything but the numbers given to sounds; `finish` first, or open sounds are lost."""
         self._states = [_ClassState(rule) for rule in self._rules]
+
+    def retime(self, rules: Sequence[ClassRule]) -> None:
+        """Go on under the same rules counted in hops of another length; sounds stay open.
+
+        Parameters
+        ----------
+        rules : sequence of ClassRule
+            As before but for `smoothing_hops` and `confirm_hops`. What has been averaged and
+            confirmed so far counts by its share; a sound in the middle of its confirmation starts
+            up to a hop later, never earlier.
+        """
+        self._rules = tuple(rules)
+        for state, rule in zip(self._states, self._rules, strict=True):
+            state.retime(rule)
 
     @property
     def open(self) -> dict[str, int]:

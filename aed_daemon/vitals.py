@@ -23,6 +23,7 @@ class Vitals:
         self._cpu = CpuMeter()
         self._started_s = time.monotonic()
         self._gone: Counter[str] = Counter()
+        self._worked: tuple[int, int] = (0, 0)
         self._gaps_told: dict[str, int] = {}
         self._quiet = OncePer()
 
@@ -49,13 +50,18 @@ class Vitals:
         self._gone.update(_figures(worker))
 
     def health(self, workers: Iterable[SourceWorker]) -> Health:
-        """Return how the daemon is, given the sources that it has now."""
+        """Return how the daemon is, given the sources that it has now.
+
+        The real-time factor is that since the last call, as are the processor's figures: over days
+        a mean would hide an overload.
+        """
         total: Counter[str] = Counter(self._gone)
         for worker in workers:
             total.update(_figures(worker))
-        audio_ms = total["audio_ms"]
+        busy_us, audio_ms = total["busy_us"] - self._worked[0], total["audio_ms"] - self._worked[1]
+        self._worked = (total["busy_us"], total["audio_ms"])
         return Health(
-            real_time_factor=round(total["busy_us"] / 1_000 / audio_ms, 5) if audio_ms else None,
+            real_time_factor=round(busy_us / 1_000 / audio_ms, 5) if audio_ms > 0 else None,
             cpu_percent=self._cpu.percent(),
             pss_mb=pss_mb(),
             overruns=total["overruns"],

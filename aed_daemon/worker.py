@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from aed_daemon.audio.reader import CaptureReader, ReaderCounters
+from aed_daemon.audio.reader import ENDED, STOPPED, CaptureReader, ReaderCounters
+from aed_daemon.config_sources import MicrophoneSource
 from aed_daemon.config_sources import Source as SourceConfig
 from aed_daemon.pipeline_counters import PipelineCounters
-from aed_daemon.sources import conditioning_of, source_maker
+from aed_daemon.sources import backoff_of, conditioning_of, source_maker
 
 if TYPE_CHECKING:
     from aed_daemon.audio.child import Child
@@ -32,7 +33,8 @@ class SourceWorker:
     rate_hz : int
         The model's rate.
     on_state : callable
-        on_state(name, online, reason), whenever the source comes or goes.
+        on_state(name, online, reason), whenever the source comes or goes; the reason is the one
+        word of `AudioError.code`, or "ended", "stopped" or "failed".
     retry : bool
         As for `CaptureReader`.
     child : Child, optional
@@ -58,6 +60,8 @@ class SourceWorker:
             conditioning=conditioning_of(config),
             retry=retry,
             on_state=self._state,
+            backoff_s=backoff_of(config),
+            dead_signal_s=config.dead_signal_s if isinstance(config, MicrophoneSource) else 0.0,
         )
         self.failure: BaseException | None = None
         self._pipeline: Pipeline | None = None
@@ -77,8 +81,15 @@ class SourceWorker:
         """Begin to detect, in a thread of its own."""
         from aed_daemon.pipeline import Pipeline
 
+        # A source that waits for its reader is never late, however full the ring.
         self._pipeline = Pipeline(
-            self.name, self.reader.ring, detector, reporter, out, on_decision=on_decision
+            self.name,
+            self.reader.ring,
+            detector,
+            reporter,
+            out,
+            on_decision=on_decision,
+            may_widen=self.reader.live,
         )
         self._thread = threading.Thread(target=self._run, name=f"pipeline {self.name}", daemon=True)
         self._thread.start()
@@ -118,6 +129,11 @@ class SourceWorker:
             _log.exception("pipeline_failed", source=self.name)
             self.failure = error
 
-    def _state(self, online: bool, reason: str | None) -> None:
+    def _state(self, online: bool, code: str | None, detail: str | None) -> None:
         self.online = online
-        self._on_state(self.name, online, reason)
+        if online:
+            _log.info("source_online", source=self.name)
+        else:
+            log = _log.info if code in (ENDED, STOPPED) else _log.warning
+            log("source_offline", source=self.name, code=code, reason=detail)
+        self._on_state(self.name, online, code)

@@ -182,6 +182,15 @@ class PulseServer:
             self._control("unload-module", self._module)
             self._module = None
 
+    def load_other(self) -> None:
+        """Plug another microphone in, which hears silence: the server may move streams to it."""
+        self._control("load-module", "module-null-sink", "sink_name=other")
+
+    def unload_all(self) -> None:
+        """Pull everything out."""
+        self.unload_source()
+        self._control("unload-module", "module-null-sink")
+
     def capturing(self) -> bool:
         """Whether a program captures from the server."""
         return bool(self._control("list", "short", "source-outputs").stdout.strip())

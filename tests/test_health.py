@@ -60,6 +60,17 @@ def test_a_childs_processor_time_counts_when_it_is_used() -> None:
     assert ended / 100 * (time.monotonic() - read_s) < 0.25, "what it took before is not told again"
 
 
+def test_a_clock_that_was_set_is_told_and_asked_for_again() -> None:
+    answers, offset_s = [False, True], [5.0]
+    state = ClockState(lambda: answers.pop(0), lambda: offset_s[0])
+    assert (state.refresh(), state()) == (0.0, False)
+    offset_s[0] += 0.01  # slewed
+    assert (state.refresh(), state()) == (0.0, False)
+    offset_s[0] += 1.7e9  # a board without a clock of its own has found its time server
+    assert (state.refresh(), state()) == (1.7e9, True)
+    assert state.refresh() == 0.0
+
+
 def test_the_clock_state_is_asked_for_not_guessed() -> None:
     state = ClockState()
     assert state() is False

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from aed_daemon.events import Event
 from aed_daemon.inference import load_classifier
@@ -61,6 +62,37 @@ def test_an_end_keeps_id_and_start_whatever_the_clock_does_meanwhile() -> None:
     assert end.duration_s == 1.5
     assert end.end == "1970-01-01T00:15:04.500Z"
     assert end.reason == "gap"
+
+
+@pytest.mark.parametrize("step_s", [3_600.0, -3_600.0, -30.0])
+def test_a_clock_that_is_set_within_a_sound_moves_no_time_of_it_back(step_s: float) -> None:
+    clock = Clock()
+    reporter = clock.reporter()
+    said = [report(reporter, START)]
+    clock.now_s += step_s
+    clock.drift_s += step_s
+    said.append(report(reporter, START._replace(type="update")))
+    clock.now_s += 5.0
+    said.append(report(reporter, END))
+    assert {event.start_ts for event in said} == {903.0}
+    published = [event.published for event in said]
+    assert published == sorted(published)
+    assert all(event.latency_ms >= 0 for event in said)
+    assert said[-1].end == "1970-01-01T00:15:04.500Z", "the start and what was heard since"
+    after = report(reporter, START._replace(track=1))
+    assert after.start_ts == 903.0 + step_s
+
+
+def test_an_id_says_whether_the_clock_was_right_when_it_began() -> None:
+    synced = [False, True]
+    clock = Clock()
+    reporter = EventReporter(
+        "hall", "porch", CLASSIFIER, 24, lambda index: index / 16_000,
+        clock=lambda: clock.now_s, clock_synced=lambda: synced.pop(0),
+    )  # fmt: skip
+    assert report(reporter, START).clock_synced is False
+    assert report(reporter, END).clock_synced is False
+    assert report(reporter, START._replace(track=1)).clock_synced is True
 
 
 def test_sounds_have_ids_of_their_own() -> None:

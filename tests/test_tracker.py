@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +201,38 @@ def test_golden(folder: Path) -> None:
     """What firmware is held to as well: see tests/golden/tracker/make.py."""
     case = json.loads((folder / "input.json").read_text())
     assert play(case) == json.loads((folder / "events.json").read_text())
+
+
+def test_another_hop_keeps_open_sounds_and_their_scores() -> None:
+    stage = Stage(rule(smoothing_hops=2))
+    (start,) = stage.play([200, 200])
+    stage.tracker.retime([rule(smoothing_hops=1)])
+    assert stage.tracker.open == {"dog": start.track}
+    (end,) = stage.play([100, 100, 0, 0, 0, 0, 0, 0])
+    assert (end.track, end.score_max) == (start.track, 200)
+    assert end.score_mean == pytest.approx((200 + 200 + 100 + 100) / 9, abs=0.5)
+
+
+@given(
+    confirm_s=st.floats(0.1, 3.0),
+    hops=st.lists(st.sampled_from([6, 12, 24, 48, 96]), min_size=2, max_size=2, unique=True),
+    changed_at=st.integers(0, 12),
+)
+def test_another_hop_never_confirms_too_early(confirm_s: float, hops: list[int], changed_at: int) -> None:
+    def confirm_hops(hop: int) -> int:
+        return ceil(round(confirm_s * 100 / hop, 6)) + 1
+
+    before, after = hops
+    levels = LevelHistory(288)
+    tracker = Tracker([rule(confirm_hops=confirm_hops(before))], levels, -128, 500)
+    first, hop, heard = 0, before, np.array([72], np.int8)
+    for turn in range(1_000):
+        levels.push(frames([QUIET] * (first + PATCH - levels.end)))
+        if tracker.push(Hop(first, first + PATCH, heard)):
+            break
+        if turn == changed_at:
+            hop = after
+            tracker.retime([rule(confirm_hops=confirm_hops(after))])
+        first += hop
+    assert first >= round(confirm_s * 100, 6), "it was heard that long"
+    assert first <= confirm_s * 100 + 2 * max(hops) + before, "and not much longer"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from aed_daemon.audio import launch
 from aed_daemon.audio.child import Child
 from aed_daemon.audio.condition import SAMPLE_DTYPE, decode_pcm
-from aed_daemon.audio.microphone import ERROR, FORMAT, GAP, HEADER
+from aed_daemon.audio.framing import ERROR, FORMAT, GAP, Message, MessageParser
+from aed_daemon.audio.launch import Request
 from aed_daemon.audio.source import Block, PcmFormat
 from aed_daemon.errors import AudioError
 
@@ -32,17 +34,17 @@ class InputDevice:
         As PortAudio tells it; ALSA's hardware ends in its id, "(hw:1,0)".
     host_api : str
         "ALSA" on most systems.
-    channels : int
-        At most so many.
-    default_rate_hz : int
+    channels : int or None
+        At most so many; None where it is not known before it is opened.
+    default_rate_hz : int or None
         The rate that is used where none is configured.
     """
 
     index: int
     name: str
     host_api: str
-    channels: int
-    default_rate_hz: int
+    channels: int | None
+    default_rate_hz: int | None
 
 
 def list_devices() -> list[InputDevice]:
@@ -79,49 +81,8 @@ def list_devices() -> list[InputDevice]:
 
 
 def _as_audio_error(fields: dict[str, Any], where: str | None) -> AudioError:
-    known = {key: str(fields[key]) for key in ("expected", "got", "hint") if fields.get(key)}
+    known = {key: str(fields[key]) for key in ("expected", "got", "hint", "code") if fields.get(key)}
     return AudioError(str(fields.get("what")), where=where, **known)
-
-
-class Message(NamedTuple):
-    """One message of the child.
-
-    Attributes
-    ----------
-    first_sample : int
-        Index of the first sample; 0 for JSON.
-    flags : int
-        GAP, FORMAT, ERROR of `microphone`.
-    body : bytes
-        Interleaved PCM, or JSON.
-    """
-
-    first_sample: int
-    flags: int
-    body: bytes
-
-
-class MessageParser:
-    """Cut the pipe's bytes into messages, however they arrive."""
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-        self.sample_bytes = 1
-
-    def push(self, data: bytes) -> None:
-        """Take bytes from the pipe."""
-        self._held += data
-
-    def messages(self) -> Iterator[Message]:
-        """Yield the messages that are complete."""
-        while len(self._held) >= HEADER.size:
-            first, count, flags = HEADER.unpack_from(self._held)
-            end = HEADER.size + count * (1 if flags & (FORMAT | ERROR) else self.sample_bytes)
-            if len(self._held) < end:
-                return
-            body = bytes(self._held[HEADER.size : end])
-            del self._held[:end]
-            yield Message(first, flags, body)
 
 
 class MicrophoneSource:
@@ -129,46 +90,35 @@ class MicrophoneSource:
 
     Parameters
     ----------
-    device : str, int or None
-        A PortAudio index, an ALSA id or PCM name, a part of the name; None: the default.
-    rate_hz : int or None
-        None: the device's own.
-    channels : int or None
-        Exactly so many; None: as few as the device takes, but at least `need_channels`.
-    need_channels : int
-        One more than the highest channel that is listened to.
-    sample_format : "s16" or "s32"
-        What the device is asked for.
+    request : Request
+        Which device, and how.
     stall_timeout_s : float
         Seconds without a sample after which the device counts as lost.
+    patience_s : float
+        How long the child itself looks for a device that is not there, again and again: that takes
+        a fifth of the processor time of new children.
     child : Child, optional
-        The capture process, where it has been started already, with these same parameters.
+        The capture process, where it has been started already, for this request.
     """
 
     live = True
+    repeatable = True
 
     def __init__(
         self,
-        device: str | int | None = None,
+        request: Request,
         *,
-        rate_hz: int | None = None,
-        channels: int | None = None,
-        need_channels: int = 1,
-        sample_format: Literal["s16", "s32"] = "s16",
         stall_timeout_s: float = 2.0,
+        patience_s: float = 0.0,
         child: Child | None = None,
     ) -> None:
-        self.name = launch.microphone_name(device)
-        self._child = child or launch.microphone_child(
-            device,
-            rate_hz=rate_hz,
-            channels=channels,
-            need_channels=need_channels,
-            sample_format=sample_format,
-        )
-        self._format: Literal["s16", "s32"] = sample_format
+        self.name = launch.microphone_name(request.device)
+        self._request = request
+        self._lock = threading.Lock()
+        self._child = child
+        self._closed = False
         self._channels = 1
-        self._stall_timeout_s = stall_timeout_s
+        self._stall_timeout_s, self._patience_s = stall_timeout_s, patience_s
         self._parser = MessageParser()
         self._pending: Iterator[Message] = iter(())
         self._arrived_s = 0.0
@@ -190,15 +140,21 @@ class MicrophoneSource:
             raise
 
     def _handshake(self) -> PcmFormat:
-        self._child.start()
-        message = self._receive(_HANDSHAKE_S, "the device does not open")
+        with self._lock:
+            if self._closed:
+                raise AudioError("closed before it was opened", where=self.name)
+            if self._child is None:
+                self._child = launch.microphone_child(self._request, self._patience_s)
+            child = self._child
+        child.start()
+        message = self._receive(child, _HANDSHAKE_S + self._patience_s, "the device does not open")
         if message is None:
             raise AudioError("closed before it was open", where=self.name)
         if not message.flags & FORMAT:
             raise AudioError("the capture process does not say its format", where=self.name)
         told = json.loads(message.body)
         self._channels, self.device_name = told["channels"], told["device"]
-        self._parser.sample_bytes = self._channels * SAMPLE_DTYPE[self._format].itemsize
+        self._parser.sample_bytes = self._channels * SAMPLE_DTYPE[self._request.sample_format].itemsize
         return PcmFormat(told["rate_hz"], self._channels)
 
     def read(self) -> Block | None:
@@ -209,24 +165,30 @@ class MicrophoneSource:
         AudioError
             Where the device is lost, or says nothing for `stall_timeout_s`.
         """
-        message = self._receive(self._stall_timeout_s, "the device has stalled")
+        if self._child is None:
+            raise AudioError("read before open", where=self.name)
+        message = self._receive(self._child, self._stall_timeout_s, "the device has stalled")
         if message is None:
             return None
-        samples = decode_pcm(message.body, self._format, self._channels)
+        samples = decode_pcm(message.body, self._request.sample_format, self._channels)
         lost = bool(message.flags & GAP) or message.first_sample != self._next
         self._next = message.first_sample + len(samples)
         return Block(message.first_sample, samples, lost, self._arrived_s)
 
     def close(self) -> None:
         """Kill the child; a waiting `read` returns None."""
-        self._child.close()
+        with self._lock:
+            self._closed = True
+            child = self._child
+        if child:
+            child.close()
 
-    def _receive(self, timeout_s: float, what: str) -> Message | None:
+    def _receive(self, child: Child, timeout_s: float, what: str) -> Message | None:
         while (message := next(self._pending, None)) is None:
-            data = self._child.read(timeout_s)
+            data = child.read(timeout_s)
             self._arrived_s = time.time()
             if data is None:
-                self._child.close()
+                child.close()
                 raise AudioError(
                     what,
                     where=self.name,
@@ -234,10 +196,10 @@ class MicrophoneSource:
                     got="none",
                     hint="It is closed and tried again.",
                 )
-            if self._child.closed:
+            if child.closed:
                 return None
             if not data:
-                raise AudioError("the capture process has ended", where=self.name, got=self._child.ending())
+                raise AudioError("the capture process has ended", where=self.name, got=child.ending())
             self._parser.push(data)
             self._pending = self._parser.messages()
         if message.flags & ERROR:

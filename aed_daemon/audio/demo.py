@@ -122,7 +122,7 @@ class DemoSource:
         UTC in seconds of its first sample; by default the moment of `open`.
     """
 
-    name, live = "demo", False
+    name, live, repeatable = "demo", False, False
 
     def __init__(
         self, *, seed: int = 1, loop: bool = True, speed: float | None = 1.0, origin_s: float | None = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _PACED_BLOCK_S = 0.02
 _UNPACED_BLOCK_SAMPLES = 32_768
 _HINT = "WAV, FLAC and Ogg files can be read."
+_UNREADABLE = "file_unreadable"
 
 
 class AudioFile:
@@ -53,17 +54,29 @@ class AudioFile:
         where = str(self.path)
         if self.path.exists() and not self.path.is_file():
             kind = "a directory" if self.path.is_dir() else "a pipe or a device"
-            raise AudioError("not an audio file", where=where, expected="a file", got=kind, hint=_HINT)
+            raise AudioError(
+                "not an audio file", where=where, expected="a file", got=kind, hint=_HINT, code=_UNREADABLE
+            )
         try:
             with self.path.open("rb") as file:
                 if not file.read(1):
                     raise AudioError(
-                        "not an audio file", where=where, expected="samples", got="an empty file", hint=_HINT
+                        "not an audio file",
+                        where=where,
+                        expected="samples",
+                        got="an empty file",
+                        hint=_HINT,
+                        code=_UNREADABLE,
                     )
                 return missing_end(file)
         except FileNotFoundError as error:
             raise AudioError(
-                "no such file", where=where, expected="an audio file", got="nothing", hint="Check the path."
+                "no such file",
+                where=where,
+                expected="an audio file",
+                got="nothing",
+                hint="Check the path.",
+                code="file_missing",
             ) from error
         except OSError as error:
             raise AudioError(
@@ -72,6 +85,7 @@ class AudioFile:
                 expected="an audio file",
                 got=error.strerror or str(error),
                 hint="Check its permissions.",
+                code=_UNREADABLE,
             ) from error
 
     def _open(self) -> soundfile.SoundFile:
@@ -79,7 +93,10 @@ class AudioFile:
             import soundfile
         except (ImportError, OSError) as error:  # OSError: the package without its C library
             raise AudioError(
-                "cannot read audio files", got=str(error), hint="Install the Python package soundfile."
+                "cannot read audio files",
+                got=str(error),
+                hint="Install the Python package soundfile.",
+                code=_UNREADABLE,
             ) from error
 
         class Forward(soundfile.SoundFile):  # type: ignore[misc]
@@ -99,7 +116,9 @@ class AudioFile:
             )
             if self._missing:
                 what, (expected, got) = "the file was cut short, before any sound", self._missing
-            raise AudioError(what, where=str(self.path), expected=expected, got=got, hint=_HINT) from error
+            raise AudioError(
+                what, where=str(self.path), expected=expected, got=got, hint=_HINT, code=_UNREADABLE
+            ) from error
 
     @property
     def duration_s(self) -> float:
@@ -131,6 +150,7 @@ class AudioFile:
             expected=expected,
             got=got.rstrip("."),
             hint="What is there has been used; copy or record it again for the rest.",
+            code="file_damaged",
         )
 
     def close(self) -> None:
@@ -206,6 +226,7 @@ class FileSource:
         origin_s: float | None = None,
     ) -> None:
         self.path, self.name = Path(path), str(path)
+        self.repeatable = loop
         self._loop, self._speed, self._origin_s = loop, speed, origin_s
         self._file: AudioFile | None = None
         self._pacer = Pacer(1, None)

@@ -65,7 +65,7 @@ class StdinSource:
         live: bool = False,
         descriptor: int | None = None,
     ) -> None:
-        self.name, self.live = "stdin", live
+        self.name, self.live, self.repeatable = "stdin", live, False
         self._form = PcmFormat(rate_hz, channels)
         self._assembler = _Assembler(self._form, sample_format, live)
         self._given = descriptor
@@ -86,6 +86,7 @@ class StdinSource:
                     expected="raw PCM from a pipe or a file",
                     got="a terminal" if sys.stdin and not sys.stdin.closed else "nothing",
                     hint="For example: arecord -t raw -f S16_LE -r 16000 | aed-daemon …",
+                    code="no_input",
                 )
             descriptor = sys.stdin.fileno()
         with self._lock:
@@ -155,7 +156,7 @@ class CommandSource:
         live: bool = True,
         stall_timeout_s: float | None = 10.0,
     ) -> None:
-        self.name, self.live = f"command {argv[0]}", live
+        self.name, self.live, self.repeatable = f"command {argv[0]}", live, live
         self._form = PcmFormat(rate_hz, channels)
         self._assembler = _Assembler(self._form, sample_format, live)
         self._child = Child(argv, self.name)
@@ -164,7 +165,11 @@ class CommandSource:
     def open(self) -> PcmFormat:
         """Start the program; raises AudioError where that fails."""
         form = self._form.checked(self.name)
-        self._child.start()
+        try:
+            self._child.start()
+        except AudioError as error:
+            error.code = "command_failed"
+            raise
         return form
 
     def read(self) -> Block | None:
@@ -184,6 +189,7 @@ class CommandSource:
                     expected=f"samples within {self._stall_timeout_s:g} s",
                     got="none",
                     hint="It is killed and started again.",
+                    code="command_stalled",
                 )
             if self._child.closed:
                 return None
@@ -197,7 +203,13 @@ class CommandSource:
         how = self._child.ending()
         if self._child.closed or (not self.live and self._child.exit_status == 0):
             return
-        raise AudioError("the program has ended", where=self.name, expected="samples without end", got=how)
+        raise AudioError(
+            "the program has ended",
+            where=self.name,
+            expected="samples without end",
+            got=how,
+            code="command_ended",
+        )
 
     def close(self) -> None:
         """Kill the program and all that it started; a waiting `read` returns None."""

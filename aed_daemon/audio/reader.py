@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aed_daemon.audio.backoff import Backoff
 from aed_daemon.audio.clock import SampleClock
-from aed_daemon.audio.condition import DC_BLOCK_HZ, Conditioner
-from aed_daemon.audio.resample import Resampler
 from aed_daemon.audio.ring import Ring
-from aed_daemon.audio.source import Block, PcmFormat, Source
+from aed_daemon.audio.session import Conditioning, Session
+from aed_daemon.audio.source import Block, Source
 from aed_daemon.errors import AudioError
 
-StateCallback = Callable[[bool, str | None], None]
-"""Called as on_state(online, reason) from the reader's thread; must return at once."""
+StateCallback = Callable[[bool, str | None, str | None], None]
+"""Called as on_state(online, code, detail) from the reader's thread; must return at once.
+
+`code` is why it is not online in a word (`AudioError.code`, "ended", "stopped", "failed"), `detail`
+the same for people; both None while it is.
+"""
 
 _HEALTHY_S = 3.0
 """A source that has delivered for so long was really there: the next pause is the shortest again."""
@@ -27,37 +30,14 @@ _HEALTHY_S = 3.0
 _REASONS = 4
 """So many different reasons are told of one absence: some programs never fail in the same words twice."""
 
+_KEEP_OF_RING = 4
+"""After an overrun a quarter of the ring waits: up to date again, and room for a long while."""
+
 _IDLE_S = 5.0
 """Standard input that has been silent for so long is waited for: the watchdog has nothing to see."""
 
 ENDED, STOPPED, FAILED = "ended", "stopped", "failed"
 """Why the ring was closed: the sound is over, `stop` was called, an error ended it."""
-
-
-class Backoff:
-    """Growing pauses between attempts, each shortened by a random part so that peers spread out."""
-
-    def __init__(self, first_s: float, longest_s: float) -> None:
-        self._first_s, self._longest_s = first_s, longest_s
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin with the shortest pause again."""
-        self._next_s = self._first_s
-
-    def next_s(self) -> float:
-        """Return the pause before the next attempt, in seconds."""
-        pause_s = self._next_s * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
-        self._next_s = min(self._longest_s, 2.0 * self._next_s)
-        return pause_s
-
-
-class Conditioning(NamedTuple):
-    """How a source becomes one channel; see `Conditioner`."""
-
-    channel: int | Literal["mix"] = "mix"
-    gain_db: float = 0.0
-    dc_block_hz: float = DC_BLOCK_HZ
 
 
 class ReaderCounters(NamedTuple):
@@ -87,36 +67,6 @@ class ReaderCounters(NamedTuple):
     state: str
 
 
-class _Session:
-    """One source between open and loss: native blocks in, samples at the model's rate out."""
-
-    def __init__(self, form: PcmFormat, rate_hz: int, how: Conditioning, where: str) -> None:
-        if how.channel != "mix" and how.channel >= form.channels:
-            raise AudioError(
-                "no such channel",
-                where=where,
-                expected=f"0 to {form.channels - 1}",
-                got=str(how.channel),
-                hint='Set `channel` to one of them or to "mix".',
-            )
-        self.rate_hz, self._model_rate_hz = form.rate_hz, rate_hz
-        self._conditioner = Conditioner(form.rate_hz, how.channel, how.gain_db, how.dc_block_hz)
-        self._resampler = Resampler(form.rate_hz, rate_hz)
-        self.next_native = 0
-
-    def push(self, block: Block) -> NDArray[np.float32]:
-        self.next_native = block.first_sample + len(block.samples)
-        return self._resampler.push(self._conditioner.push(block.samples))
-
-    def break_off(self) -> NDArray[np.float32]:
-        """Return what the filters still hold, and forget the past."""
-        self._conditioner.reset()
-        return self._resampler.flush()
-
-    def at_model_rate(self, native: int) -> int:
-        return -(-native * self._model_rate_hz // self.rate_hz)
-
-
 class CaptureReader:
     """Keep a source open, and its sound at the model's rate in a ring.
 
@@ -131,14 +81,17 @@ class CaptureReader:
     ring_s : float
         Seconds that the ring holds.
     retry : bool
-        True (a daemon): a source that fails is waited for, for ever, unless it is one that is not
-        live and has begun: its sound would come twice. False (a one-shot command): the error ends
-        the reading and `error` holds it.
+        True (a daemon): a source that fails is waited for, for ever, unless it has begun and is not
+        repeatable: its sound would come twice. False (a one-shot command): the error ends the
+        reading and `error` holds it.
     on_state : callable, optional
-        on_state(online, reason), whenever `online` changes, and for the next few reasons why the
-        source is not back.
+        on_state(online, code, detail), whenever `online` changes, and for the next few reasons why
+        the source is not back.
     backoff_s : tuple of float
         First and longest pause before a source is tried again, seconds.
+    dead_signal_s : float
+        A source whose samples have had the same value for so long is lost, too, and not back before
+        they vary; 0: never. Only for a live source.
 
     Attributes
     ----------
@@ -160,15 +113,19 @@ class CaptureReader:
         retry: bool = True,
         on_state: StateCallback | None = None,
         backoff_s: tuple[float, float] = (0.5, 10.0),
+        dead_signal_s: float = 0.0,
     ) -> None:
         self._make_source, self._rate_hz, self._retry = make_source, rate_hz, retry
         self._conditioning = conditioning or Conditioning()
         self._on_state = on_state
         self._backoff = Backoff(*backoff_s)
+        self._dead_signal_s = dead_signal_s
+        self._dead = False
         self._source = make_source()
         self.name = self._source.name
         self.live = self._source.live
-        self.ring = Ring(round(ring_s * rate_hz))
+        capacity = round(ring_s * rate_hz)
+        self.ring = Ring(capacity, keep=capacity // _KEEP_OF_RING)
         self.clock = SampleClock(rate_hz, exact=not self.live)
         self.error: AudioError | None = None
         self._lock = threading.Lock()
@@ -214,7 +171,7 @@ class CaptureReader:
             self._keep_open()
         finally:
             if not self.ring.closed:  # a defect; its traceback follows, and nobody shall wait for samples
-                self._finish(FAILED, "the capture thread has failed")
+                self._finish(FAILED, AudioError("the capture thread has failed", code=FAILED))
 
     def _keep_open(self) -> None:
         while True:
@@ -225,10 +182,10 @@ class CaptureReader:
                 if self._stopping.is_set():
                     return self._finish(STOPPED, None)
                 self._losses += 1
-                if not self._retry or (not self.live and self.ring.written > 0):
+                if not self._retry or (not self._source.repeatable and self.ring.written > 0):
                     self.error = error
-                    return self._finish(FAILED, str(error))
-                self._lost(str(error))
+                    return self._finish(FAILED, error)
+                self._lost(error)
             else:
                 self._source.close()
                 return self._finish(STOPPED if self._stopping.is_set() else ENDED, None)
@@ -240,18 +197,39 @@ class CaptureReader:
 
     def _read_to_end(self, source: Source) -> None:
         form = source.open().checked(source.name)
-        session = _Session(form, self._rate_hz, self._conditioning, source.name)
+        session = Session(form, self._rate_hz, self._conditioning, source.name)
         base: int | None = None
         try:
             while (block := source.read()) is not None:
+                self._check_alive(session, block)
+                if base is None and self._dead:
+                    continue  # it is open again, and still says nothing
                 if base is None:
+                    session.begin(block)
                     base = self._begin(len(block.samples) / form.rate_hz)
-                if block.first_sample != session.next_native or block.gap_before:
+                elif block.first_sample != session.next_native or block.gap_before:
                     self._gap(session, block, base)
                 self._write(session.push(block))
                 self._advanced(base, session, block)
         finally:
             self._write(session.break_off())
+
+    def _check_alive(self, session: Session, block: Block) -> None:
+        if not self.live or self._dead_signal_s <= 0:
+            return
+        session.examine(block)
+        if session.same_samples == 0:
+            self._dead = False
+        elif session.same_samples >= self._dead_signal_s * session.rate_hz:
+            self._dead = True
+            raise AudioError(
+                "the microphone delivers one and the same value",
+                where=self.name,
+                expected="at least its own noise",
+                got=f"nothing else for {self._dead_signal_s:g} s",
+                hint="Is it muted, or broken? It is opened again.",
+                code="dead_signal",
+            )
 
     def _begin(self, block_s: float) -> int:
         """Return the index of a session's first sample, after a loss by how long that was."""
@@ -262,10 +240,10 @@ class CaptureReader:
             self.ring.cut(base, "device_lost")
             self.clock.restart()
         self._state = "running"
-        self._tell(True, None)
+        self._tell(True, None, None)
         return base
 
-    def _gap(self, session: _Session, block: Block, base: int) -> None:
+    def _gap(self, session: Session, block: Block, base: int) -> None:
         self._write(session.break_off())
         self._gaps += 1
         if block.first_sample == session.next_native:  # nobody knows how much is missing
@@ -276,29 +254,29 @@ class CaptureReader:
         self.ring.write(samples, wait=not self.live)
         self._samples += len(samples)
 
-    def _advanced(self, base: int, session: _Session, block: Block) -> None:
+    def _advanced(self, base: int, session: Session, block: Block) -> None:
         self._last_advance_s = time.monotonic()
         if session.next_native > _HEALTHY_S * session.rate_hz:
             self._backoff.reset()
         self.clock.add(base + session.at_model_rate(session.next_native), block.wall_time_s)
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self, error: AudioError) -> None:
         if self._state == "running":
             self._gaps += 1
             self.ring.cut(self.ring.written, "device_lost")
         self._state = "waiting"
-        self._tell(False, reason)
+        self._tell(False, error.code, str(error))
 
-    def _finish(self, why: str, reason: str | None) -> None:
+    def _finish(self, why: str, error: AudioError | None) -> None:
         self._state = why
-        self.ring.close(why if reason is None else reason)
-        self._tell(False, reason or why)
+        self.ring.close(why if error is None else str(error))
+        self._tell(False, error.code if error else why, str(error) if error else why)
 
-    def _tell(self, online: bool, reason: str | None) -> None:
+    def _tell(self, online: bool, code: str | None, detail: str | None) -> None:
         if online != self._online:
             self._online = online
             self._told.clear()
-        if reason not in self._told and len(self._told) < _REASONS:
-            self._told.add(reason)
+        if detail not in self._told and len(self._told) < _REASONS:
+            self._told.add(detail)
             if self._on_state:
-                self._on_state(online, reason)
+                self._on_state(online, code, detail)

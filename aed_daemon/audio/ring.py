@@ -59,11 +59,15 @@ class Ring:
     ----------
     capacity : int
         Samples that can wait to be read.
+    keep : int, optional
+        Of those that wait, only so many are left after an overrun: one hole and then a while
+        without is better than a small hole again and again. Default: all.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, keep: int | None = None) -> None:
         if capacity < 1:
             raise ValueError("a ring holds at least one sample")
+        self._keep = capacity if keep is None else max(1, min(keep, capacity))
         self._buffer = np.full(capacity, np.nan, np.float32)
         self._changed = threading.Condition()
         self._stored = 0
@@ -210,9 +214,8 @@ class Ring:
         Returns None where nothing has been written yet (or ever will be, once closed).
         """
         with self._changed:
-            lost = self._overrun()
-            if lost > 0:
-                return self._skip(lost)
+            if self._stored - self._taken > self.capacity:
+                return self._skip(self._stored - self._taken - self._keep)
             if self._jumps and self._jumps[0].at == self._taken:
                 jump = self._jumps.popleft()
                 first = self._index_read
@@ -228,11 +231,8 @@ class Ring:
             self._changed.notify_all()
             return stretch
 
-    def _overrun(self) -> int:
-        return self._stored - self._taken - self.capacity
-
     def _skip(self, lost: int) -> Gap:
-        """Step over what was overwritten and any jumps therein."""
+        """Step over the oldest samples, those overwritten among them, and any jumps therein."""
         self._overruns += 1
         first = self._index_read
         self._taken += lost

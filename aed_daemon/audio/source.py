@@ -95,6 +95,11 @@ class Source(Protocol):
         """True: who falls behind loses samples. False: it waits for its reader."""
         ...
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether another may be opened after one was lost: not where its sound would come twice."""
+        ...
+
     def open(self) -> PcmFormat:
         """Begin; raises AudioError where it cannot."""
         ...

@@ -40,7 +40,8 @@ class Health:
     Parameters
     ----------
     real_time_factor : float or None
-        Processing time over audio time; over 1 the daemon cannot keep up.
+        Processing time over audio time since the last report, a mean over the sources; a source over
+        1 cannot keep up. None where nothing was heard.
     cpu_percent : float or None
         Share of one core since the last report, %.
     pss_mb : float or None

@@ -28,7 +28,7 @@ class ScriptedSource:
     ) -> None:
         self._steps = iter(steps)
         self._form = form
-        self.live = live
+        self.live = self.repeatable = live
         self.closed = threading.Event()
 
     def open(self) -> PcmFormat:

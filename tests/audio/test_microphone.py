@@ -13,18 +13,11 @@ import pytest
 
 import aed_daemon
 from aed_daemon.audio import capture, launch
-from aed_daemon.audio.capture import MessageParser, MicrophoneSource, list_devices
-from aed_daemon.audio.microphone import (
-    ERROR,
-    GAP,
-    HEADER,
-    MESSAGE_BYTES,
-    DeviceError,
-    Pipe,
-    alsa_id,
-    choose,
-    settings,
-)
+from aed_daemon.audio.capture import MicrophoneSource, list_devices
+from aed_daemon.audio.choice import DeviceError, alsa_id, choose
+from aed_daemon.audio.framing import ERROR, GAP, HEADER, MESSAGE_BYTES, MessageParser, Pipe
+from aed_daemon.audio.launch import Request
+from aed_daemon.audio.microphone import settings
 from aed_daemon.errors import AudioError
 
 NAMES = (
@@ -38,6 +31,8 @@ DEVICES = [
     {"index": at, "name": name, "max_input_channels": 2, "default_samplerate": 44_100.0}
     for at, name in enumerate(NAMES)
 ]
+
+ANY = Request(backend="portaudio")
 
 
 @pytest.mark.parametrize(
@@ -193,12 +188,13 @@ def without_portaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
     (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))  # without arecord
     # The package's own place comes first in the child; sitecustomize puts the stand-in before it.
 
 
 @pytest.mark.usefixtures("without_portaudio")
 def test_without_portaudio_one_sentence_names_the_package() -> None:
-    for attempt in (list_devices, MicrophoneSource().open):
+    for attempt in (list_devices, MicrophoneSource(ANY).open):
         with pytest.raises(AudioError) as caught:
             attempt()
         assert "libportaudio2" in str(caught.value)
@@ -213,7 +209,8 @@ def test_what_libraries_print_does_not_mix_with_the_messages(
     )
     (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    for attempt in (list_devices, MicrophoneSource().open):
+    monkeypatch.setenv("PATH", str(tmp_path))  # without arecord
+    for attempt in (list_devices, MicrophoneSource(ANY).open):
         with pytest.raises(AudioError, match="libportaudio2"):
             attempt()
 
@@ -221,7 +218,7 @@ def test_what_libraries_print_does_not_mix_with_the_messages(
 def test_a_child_that_dies_without_a_word_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "command", lambda *_: ["sh", "-c", "echo oh no >&2; exit 3"])
     with pytest.raises(AudioError, match=r"exit status 3 \(oh no\)"):
-        MicrophoneSource().open()
+        MicrophoneSource(ANY).open()
     with pytest.raises(AudioError, match="oh no"):
         list_devices()
 
@@ -229,9 +226,10 @@ def test_a_child_that_dies_without_a_word_is_told(monkeypatch: pytest.MonkeyPatc
 def test_a_child_that_hangs_at_its_start_is_told_and_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "command", lambda *_: ["sleep", "60"])
     monkeypatch.setattr(capture, "_HANDSHAKE_S", 0.1)
-    source = MicrophoneSource()
+    source = MicrophoneSource(ANY)
     with pytest.raises(AudioError, match="does not open"):
         source.open()
+    assert source._child is not None
     assert source._child.exit_status == -9
     with pytest.raises(AudioError, match="no answer from PortAudio"):
         list_devices()

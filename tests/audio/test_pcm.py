@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from aed_daemon.audio.condition import SAMPLE_DTYPE, SampleFormat
 from aed_daemon.audio.pcm import CommandSource, StdinSource
-from aed_daemon.audio.reader import CaptureReader, Conditioning
+from aed_daemon.audio.reader import CaptureReader
+from aed_daemon.audio.session import Conditioning
 from aed_daemon.audio.source import Block
 from aed_daemon.errors import AudioError
 from tests.waiting import wait_for

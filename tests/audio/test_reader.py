@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aed_daemon.audio.condition import Conditioner
-from aed_daemon.audio.reader import CaptureReader, Conditioning
+from aed_daemon.audio.reader import CaptureReader
 from aed_daemon.audio.resample import Resampler
 from aed_daemon.audio.ring import Gap, Stretch
+from aed_daemon.audio.session import Conditioning
 from aed_daemon.audio.source import Block, PcmFormat
 from aed_daemon.errors import AudioError
 from tests.audio.scripted import Hang, ScriptedSource, Step
@@ -129,7 +130,7 @@ def test_after_a_gap_of_unknown_length_times_are_measured_anew() -> None:
 def test_a_defect_in_the_thread_leaves_nobody_waiting() -> None:
     states: list[bool] = []
     broken = Block(0, np.zeros((3, 0), np.float32), False, 0.0)
-    reader = play(ScriptedSource([broken]), on_state=lambda online, _reason: states.append(online))
+    reader = play(ScriptedSource([broken]), on_state=lambda online, *_why: states.append(online))
     drain(reader)
     assert reader.stop()  # the thread has ended: its traceback is this test's
     assert reader.counters().state == "failed"
@@ -145,7 +146,7 @@ def test_a_lost_source_is_a_state_and_comes_back_later_in_time() -> None:
         ScriptedSource([LOST]),
         ScriptedSource(blocks(signal(1_600, seed=9), 320, wall_s=now_s + 0.1)),
     ]
-    reader = play(*sources, on_state=lambda online, reason: states.append((online, reason)))
+    reader = play(*sources, on_state=lambda online, _code, detail: states.append((online, detail)))
     first, cut, gap, second = drain(reader)
     assert isinstance(first, Stretch)
     assert len(first.samples) == 1_600
@@ -193,9 +194,9 @@ def test_a_live_source_is_never_held_up_and_the_reader_sees_the_overrun() -> Non
     while not reader.ring.closed:
         assert reader.ring.wait(10**9, 20.0) != "timeout"
     gap, rest = drain(reader)
-    assert gap == Gap(0, 32_000, "overrun")
+    assert gap == Gap(0, 44_000, "overrun"), "the newest quarter of a second is left"
     assert isinstance(rest, Stretch)
-    np.testing.assert_array_equal(rest.samples, samples[32_000:, 0])
+    np.testing.assert_array_equal(rest.samples, samples[44_000:, 0])
     assert reader.counters().overruns == 1
 
 
@@ -261,3 +262,86 @@ def test_a_pipe_into_which_nobody_writes_is_waited_for(
     wait_for(lambda: time.monotonic() > paused_s, "a pause")
     assert reader.counters().state == expected
     reader.stop()
+
+
+def dead(samples: int, value: float = 0.0, first: int = 0) -> list[Step]:
+    return blocks(np.full((samples, 1), value, np.float32), 320, first)
+
+
+def codes_of(sources: list[ScriptedSource], dead_signal_s: float = 0.1) -> tuple[CaptureReader, list[str]]:
+    states: list[str] = []
+
+    def told(online: bool, code: str | None, _detail: str | None) -> None:
+        states.append("online" if online else str(code))
+
+    return play(*sources, on_state=told, dead_signal_s=dead_signal_s), states
+
+
+@pytest.mark.parametrize("value", [0.0, -0.25, 1.0])
+def test_a_dead_signal_is_a_loss_and_the_first_sample_that_varies_ends_it(value: float) -> None:
+    alive, late = signal(1_600), signal(1_600, seed=4)
+    back = [*dead(640, value), *blocks(late, 320, 640)]
+    reader, states = codes_of(
+        [ScriptedSource([*blocks(alive, 320), *dead(3_200, value, 1_600)]), ScriptedSource(back)]
+    )
+    pieces = drain(reader)
+    assert states == ["online", "dead_signal", "online", "ended"]
+    (last,) = [piece for piece in pieces[-1:] if isinstance(piece, Stretch)]
+    np.testing.assert_array_equal(last.samples, late[:, 0])
+    assert [piece.reason for piece in pieces if isinstance(piece, Gap)] == ["device_lost"] * 2
+    assert "one and the same value" not in str(reader.error)
+
+
+def test_a_signal_that_stays_dead_is_told_once_and_opened_again_and_again() -> None:
+    sources = [ScriptedSource(dead(3_200)) for _ in range(3)] + [ScriptedSource(blocks(signal(320), 320))]
+    reader, states = codes_of(sources)
+    drain(reader)
+    assert states == ["online", "dead_signal", "online", "ended"]
+    assert reader.counters().losses == 3
+
+
+@pytest.mark.parametrize(
+    ("live", "dead_signal_s"), [(False, 0.1), (True, 0.0)], ids=["a silent file", "turned off"]
+)
+def test_silence_is_no_fault_of(live: bool, dead_signal_s: float) -> None:
+    reader, states = codes_of([ScriptedSource(dead(16_000), live=live)], dead_signal_s)
+    drain(reader)
+    assert states == ["online", "ended"]
+
+
+def test_only_the_channel_that_is_listened_to_must_live() -> None:
+    samples = signal(16_000, 2)
+    samples[:, 1] = 0.0
+    for channel, expected in ((0, "ended"), (1, "dead_signal"), ("mix", "ended")):
+        states: list[str | None] = []
+        reader = play(
+            ScriptedSource(blocks(samples, 320), form=PcmFormat(16_000, 2)),
+            conditioning=Conditioning(channel=channel, dc_block_hz=0.0),  # type: ignore[arg-type]
+            on_state=lambda _online, code, _detail, states=states: states.append(code),
+            dead_signal_s=0.2,
+            retry=False,
+        )
+        drain(reader)
+        assert states[-1] == expected
+
+
+def test_what_cannot_be_used_has_its_own_word() -> None:
+    source = ScriptedSource(blocks(signal(10, 2), 10), form=PcmFormat(16_000, 2))
+    states: list[str | None] = []
+    reader = play(
+        source,
+        retry=False,
+        conditioning=Conditioning(channel=2),
+        on_state=lambda _online, code, _detail: states.append(code),
+    )
+    drain(reader)
+    assert states == ["misconfigured"]
+
+
+def test_a_source_that_may_be_repeated_is_opened_again_after_it_broke_off() -> None:
+    first = ScriptedSource([*blocks(signal(640), 320), LOST], live=False)
+    first.repeatable = True
+    reader = play(first, ScriptedSource([], live=False))
+    drain(reader)
+    assert reader.error is None
+    assert reader.counters().losses == 1

@@ -58,9 +58,11 @@ def check_account(pieces: list[Stretch | Gap], written: set[int], end: int) -> N
 
 
 @settings(deadline=None)
-@given(capacity=st.integers(1, 32), script=operations)
-def test_every_index_is_read_once_or_in_a_gap(capacity: int, script: list[Write | Cut | Read]) -> None:
-    ring = Ring(capacity)
+@given(capacity=st.integers(1, 32), keep=st.integers(1, 40) | st.none(), script=operations)
+def test_every_index_is_read_once_or_in_a_gap(
+    capacity: int, keep: int | None, script: list[Write | Cut | Read]
+) -> None:
+    ring = Ring(capacity, keep)
     pieces: list[Stretch | Gap] = []
     written: set[int] = set()
     for step in script:

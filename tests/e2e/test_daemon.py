@@ -144,7 +144,7 @@ def test_sources_do_not_disturb_each_other(tmp_path: Path, broker: Mosquitto, do
     ):
         daemon.wait_ready()
         wait_for(lambda: has_dog(watcher, "dog.wav") and has_dog(watcher, "scape"), "dog twice", 20.0)
-        watcher.wait_for("aed/test/none.wav/availability", '{"state":"offline","reason":"device_lost"}')
+        watcher.wait_for("aed/test/none.wav/availability", '{"state":"offline","reason":"file_missing"}')
         watcher.wait_for("aed/test/dog.wav/availability", '{"state":"offline","reason":"ended"}')
         assert daemon.process is not None
         assert daemon.process.poll() is None
