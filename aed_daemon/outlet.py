@@ -69,10 +69,10 @@ class Outlet:
         for source, (online, reason) in states.items():
             publisher.availability(source, online, reason)
 
-    def event(self, draft: Event) -> Event:
+    def event(self, draft: Event) -> None:
         """Publish an event under the next number."""
         with self._lock:
-            return self._publisher.event(draft)
+            self._publisher.event(draft)
 
     def level(self, level: SourceLevel) -> None:
         """Publish a level."""
