@@ -227,11 +227,8 @@ class DiskOutbox:
     def wait_for_work(self, *, readable: bool) -> bool:
         """Wait until there is something to do; False: it is time to end. `readable`: there is a store."""
         with self._changed:
-            idle_s = self._idle_s(readable)
-            self._changed.wait_for(
-                lambda: self._closing or self._idle_s(readable) <= 0.0,
-                None if idle_s == float("inf") else idle_s,
-            )
+            while not self._closing and (idle_s := self._idle_s(readable)) > 0.0:
+                self._changed.wait(None if idle_s == float("inf") else idle_s)
             self._moved = False
             return not self._closing or (not self.in_memory and bool(self._queue))
 

@@ -313,11 +313,18 @@ class Store:
 
     def _save(self, drafts: Sequence[Event]) -> None:
         tally = self._tally
-        numbers = (tally.epoch, tally.next_seq, tally.next_position)
-        self._db.execute("UPDATE counter SET epoch = ?, next_seq = ?, next_position = ?", numbers)
+        values = (
+            tally.epoch,
+            tally.next_seq,
+            tally.next_position,
+            self._clock() + self._ahead_s,
+            self._utc(),
+        )
+        self._db.execute(
+            "UPDATE counter SET epoch = ?, next_seq = ?, next_position = ?, at_s = ?, at_ts = ?", values
+        )
         if drafts:
-            moment = (self._clock() + self._ahead_s, self._utc(), drafts[-1].clock_synced)
-            self._db.execute("UPDATE counter SET at_s = ?, at_ts = ?, clock_synced = ?", moment)
+            self._db.execute("UPDATE counter SET clock_synced = ?", (drafts[-1].clock_synced,))
 
     @contextmanager
     def _reported(self) -> Iterator[None]:

@@ -150,6 +150,8 @@ def _make_private(path: Path) -> None:
             path.chmod(0o600)
     except FileNotFoundError:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    if os.statvfs(path).f_flag & os.ST_RDONLY:  # SQLite says less of it
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
