@@ -139,6 +139,7 @@ def test_a_read_only_disk_is_read_and_detection_goes_on(tmp_path: Path) -> None:
         with disk(path, retry_s=0.05) as found:
             second = in_memory(found, "read-only")
             found.append(2, type="end")
+            wait_for(lambda: found.outbox.pending(1), "something of what is there was read")
             held = found.outbox.pending(3)
             assert [entry.event.replayed for entry in held] == [True] * 3
             for entry in held:
