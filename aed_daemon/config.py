@@ -37,6 +37,7 @@ __all__ = [
     "MicrophoneSource",
     "ModelConfig",
     "MqttConfig",
+    "OutboxConfig",
     "OutputConfig",
     "Source",
     "StdinSource",
@@ -238,6 +239,13 @@ class MqttConfig(Section):
     queue_events: int = Field(
         default=10_000, ge=10, le=1_000_000, description="Events kept while the broker is away."
     )
+    event_expiry_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=31_536_000,
+        description="An event older than this is not delivered any more, and the broker is told what is left "
+        "of it (MQTT 5), s; 0: events never expire.",
+    )
     reconnect_max_s: float = Field(
         default=60.0, ge=1, le=3_600, description="Longest pause between attempts, s."
     )
@@ -265,6 +273,22 @@ class MqttConfig(Section):
         return self.port or (8883 if self.tls.enabled else 1883)
 
 
+class OutboxConfig(Section):
+    """Where events wait for the broker. What is dropped is announced on `bridge/outbox_dropped`."""
+
+    enabled: bool = Field(
+        default=True, description="Whether they wait on disk; false: in memory, and a restart loses them."
+    )
+    path: FilePath | None = Field(
+        default=None,
+        description="File that holds them; unset: outbox.db in systemd's state directory, else memory.",
+    )
+    max_mb: float = Field(default=32.0, ge=1, le=10_000, description="Most that waits, MB.")
+    max_age_h: float = Field(
+        default=720.0, gt=0, le=87_600, description="An event that has waited for longer is dropped, hours."
+    )
+
+
 class OutputConfig(Section):
     """Events on standard output."""
 
@@ -290,6 +314,7 @@ class Config(Section):
     model: ModelConfig = Field(default=ModelConfig(), description="The network.")
     detection: DetectionConfig = Field(default=DetectionConfig(), description="From scores to events.")
     mqtt: MqttConfig = Field(default=MqttConfig(), description="The broker.")
+    outbox: OutboxConfig = Field(default=OutboxConfig(), description="Where events wait for the broker.")
     output: OutputConfig = Field(default=OutputConfig(), description="Standard output.")
     log: LogConfig = Field(default=LogConfig(), description="Messages.")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -18,13 +21,20 @@ from aed_daemon.loud import LABEL as LOUD_LABEL
 from aed_daemon.manifest import LOUD_SOUND, ModelManifest
 from aed_daemon.publisher import Publisher
 from aed_daemon.rules import class_rules
-from aed_daemon.sinks.outbox import MemoryOutbox
+from aed_daemon.sinks.disk_outbox import DiskOutbox
+from aed_daemon.sinks.outbox import MemoryOutbox, Outbox
 from aed_daemon.sinks.protocol import BridgeInfo, Health, Sink, SourceLevel
+from aed_daemon.sinks.store_file import Opener
+from aed_daemon.sinks.store_rows import Limits
 
 _log = structlog.get_logger(__name__)
 
 _STDOUT_LINES = 10_000
 """Events kept for a reader of standard output that is slow."""
+
+_STORE_NAME = "outbox.db"
+_COMMIT_S = 2.0
+"""At the end, longest wait for the disk before the broker gets what is left of the time."""
 
 
 class Outlet:
@@ -46,7 +56,7 @@ class Outlet:
         self._extra = extra
         self._lock = threading.Lock()
         self._states: dict[str, tuple[bool, str | None]] = {}
-        self._outbox = _outbox(config)
+        self._outbox = _outbox(config, classifier)
         self._publisher, begin = self._make(config, classifier, self._outbox)
         begin()
 
@@ -58,9 +68,12 @@ class Outlet:
         ConfigError
             For a password or certificate that cannot be read; nothing has changed then.
         """
-        # An outbox that kept nothing has nothing to continue: a broker that is new begins at 0.
-        outbox = self._outbox if self._outbox.capacity else _outbox(config)
+        outbox = self._outbox
+        if isinstance(outbox, MemoryOutbox) and not outbox.capacity:
+            # One that kept nothing has nothing to continue: a broker that is new begins at 0.
+            outbox = _outbox(config, classifier)
         publisher, begin = self._make(config, classifier, outbox)
+        _relocate(outbox, config)
         with self._lock:
             before, self._publisher, self._outbox = self._publisher, publisher, outbox
             states = dict(self._states)
@@ -69,10 +82,10 @@ class Outlet:
         for source, (online, reason) in states.items():
             publisher.availability(source, online, reason)
 
-    def event(self, draft: Event) -> Event:
+    def event(self, draft: Event) -> None:
         """Publish an event under the next number."""
         with self._lock:
-            return self._publisher.event(draft)
+            self._publisher.event(draft)
 
     def level(self, level: SourceLevel) -> None:
         """Publish a level."""
@@ -89,11 +102,14 @@ class Outlet:
         self._publisher.health(health)
 
     def close(self, timeout_s: float) -> None:
-        """Deliver what can be delivered in time."""
-        self._publisher.close(timeout_s)
+        """Store what was heard last, and deliver what can be delivered in time."""
+        deadline_s = time.monotonic() + timeout_s
+        self._outbox.flush(min(_COMMIT_S, timeout_s / 2))
+        self._publisher.close(max(0.0, deadline_s - time.monotonic()))
+        self._outbox.close(max(0.5, deadline_s - time.monotonic()))
 
     def _make(
-        self, config: Config, classifier: Classifier, outbox: MemoryOutbox
+        self, config: Config, classifier: Classifier, outbox: Outbox
     ) -> tuple[Publisher, Callable[[], None]]:
         """Return a publisher, and what makes it connect."""
         sinks: list[Sink] = list(self._extra)
@@ -123,9 +139,38 @@ def _nothing() -> None:
     """There is nothing to connect to."""
 
 
-def _outbox(config: Config) -> MemoryOutbox:
-    # Without a broker nobody would ever fetch an event: number them, and keep none.
-    return MemoryOutbox(config.mqtt.queue_events if config.mqtt.enabled else 0)
+def _outbox(config: Config, classifier: Classifier) -> MemoryOutbox | DiskOutbox:
+    if not config.mqtt.enabled:
+        return MemoryOutbox(0)  # nobody would ever fetch an event: number them, and keep none
+    limits, path = _limits(config), store_path(config)
+    if path is None:
+        return MemoryOutbox(limits.events, max_age_s=limits.age_s)
+    return DiskOutbox(path, limits, Opener(classifier.manifest.spec.sample_rate_hz))
+
+
+def store_path(config: Config) -> Path | None:
+    """Return where events wait for the broker; None: in memory."""
+    if not config.outbox.enabled:
+        return None
+    if config.outbox.path is not None:
+        return config.outbox.path
+    folder = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(folder, _STORE_NAME) if folder else None
+
+
+def _limits(config: Config) -> Limits:
+    age_s = config.outbox.max_age_h * 3_600
+    if config.mqtt.event_expiry_s:
+        age_s = min(age_s, config.mqtt.event_expiry_s)
+    return Limits(config.mqtt.queue_events, round(config.outbox.max_mb * 1e6), age_s)
+
+
+def _relocate(outbox: Outbox, config: Config) -> None:
+    path = store_path(config)
+    if isinstance(outbox, DiskOutbox) and path is not None:
+        outbox.relocate(path, _limits(config))
+    elif config.mqtt.enabled and isinstance(outbox, DiskOutbox) != (path is not None):
+        _log.warning("outbox_stays_where_it_is", hint="Restart to go from memory to disk or back.")
 
 
 def _info(config: Config, classifier: Classifier, epoch: str) -> BridgeInfo:

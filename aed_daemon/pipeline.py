@@ -32,7 +32,7 @@ _GAP_MARK_S = 5.0
 class Out(Protocol):
     """Where a pipeline's results go; calls must not block."""
 
-    def event(self, draft: Event) -> Event:
+    def event(self, draft: Event) -> object:
         """Publish an event."""
 
     def level(self, level: SourceLevel) -> None:

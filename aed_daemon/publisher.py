@@ -1,8 +1,7 @@
-"""Publisher: numbers every event and hands it to all sinks; one that fails takes nobody down."""
+"""Publisher: has every event committed and hands it to all sinks; one that fails takes nobody down."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -28,28 +27,26 @@ class Publisher:
 
     Notes
     -----
-    Numbering and handing over happen under one lock, so every sink sees events in the order of
-    their `seq`, whichever threads they come from.
+    Sinks see an event once the outbox has committed it, and in the order of `seq`, whichever threads
+    they come from: at once from an outbox in memory, from the outbox's thread where it is on disk. So
+    no reader ever knows of an event that a power loss could take back.
     """
 
     def __init__(self, outbox: Outbox, sinks: Sequence[Sink]) -> None:
         self._outbox = outbox
         self._sinks = tuple(sinks)
-        self._lock = threading.Lock()
         self._failures = 0
         self._quiet = OncePer()
+        outbox.listen(self._committed)
 
     @property
     def failures(self) -> int:
         """How many calls of a sink ended in an exception since the start."""
         return self._failures
 
-    def event(self, draft: Event) -> Event:
-        """Give an event its number, hand it to every sink and return it."""
-        with self._lock:
-            event = self._outbox.append(draft)
-            self._each("event", lambda sink: sink.event(event))
-        return event
+    def event(self, draft: Event) -> None:
+        """Give an event to the outbox: every sink gets it once it is committed. Never blocks."""
+        self._outbox.append(draft)
 
     def availability(self, source: str, online: bool, reason: str | None = None) -> None:
         """Say that a source can be heard, or why it cannot."""
@@ -67,6 +64,9 @@ class Publisher:
         """Close every sink; all of them together take `timeout_s` at most, if they keep to it."""
         deadline = time.monotonic() + timeout_s
         self._each("close", lambda sink: sink.close(max(0.0, deadline - time.monotonic())))
+
+    def _committed(self, event: Event) -> None:
+        self._each("event", lambda sink: sink.event(event))
 
     def _each(self, what: str, call: Callable[[Sink], None]) -> None:
         for sink in self._sinks:

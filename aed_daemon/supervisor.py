@@ -321,4 +321,4 @@ class Daemon:
 def _publishing(config: Config) -> object:
     """Return what the outlet depends on."""
     names = [source.name for source in config.source]
-    return config.node, config.mqtt, config.output, config.detection, config.model, names
+    return config.node, config.mqtt, config.outbox, config.output, config.detection, config.model, names

@@ -52,7 +52,9 @@ def test_an_event_gets_its_number_and_goes_to_every_sink() -> None:
     sinks: list[Notebook] = [Notebook(), Notebook()]
     outbox = MemoryOutbox(10)
     publisher = Publisher(outbox, sinks)
-    events = [publisher.event(draft()) for _ in range(3)]
+    for _ in range(3):
+        publisher.event(draft())
+    events = [entry.event for entry in outbox.pending(3)]
     assert [event.seq for event in events] == [0, 1, 2]
     assert {event.epoch for event in events} == {outbox.epoch}
     assert outbox.depth == 3

@@ -7,6 +7,7 @@ lost and the order stays; what was under way may arrive twice, with the same `se
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -37,8 +38,10 @@ class Link(Protocol):
     receive_maximum: int
     maximum_packet_size: int | None
 
-    def publish(self, topic: str, payload: str, *, qos: int, retain: bool) -> int:
-        """Send a message and return its id."""
+    def publish(
+        self, topic: str, payload: str, *, qos: int, retain: bool, expiry_s: int | None = None
+    ) -> int:
+        """Send a message and return its id; the broker forgets it after `expiry_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ class Delivery:
         Limits the log.
     clock : callable
         Monotonic seconds.
+    expiry_s : float, optional
+        Events are worth nothing that long after they were committed, s: the broker is told how much
+        of it is left.
     """
 
     def __init__(
@@ -76,6 +82,8 @@ class Delivery:
         topics: Topics,
         quiet: OncePer,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        expiry_s: float | None = None,
     ) -> None:
         self._link = link
         self._outbox = outbox
@@ -83,9 +91,9 @@ class Delivery:
         self._topics = topics
         self._quiet = quiet
         self._clock = clock
+        self._expiry_s = expiry_s
         self._window = max(1, min(WINDOW, link.receive_maximum))
         self._under_way: dict[int, _Ticket] = {}  # by message id, oldest first
-        self._sent_until: int | None = None  # position of the last event that was sent
         self._hole_under_way = False
 
     @property
@@ -95,7 +103,7 @@ class Delivery:
             not self._under_way
             and self._board.settled
             and not self._outbox.holes()
-            and not self._outbox.pending(self._sent_until, 1)
+            and not self._outbox.depth
         )
 
     @property
@@ -113,7 +121,8 @@ class Delivery:
                 self._hole_under_way = True
                 self._send(self._topics.outbox_dropped, hole_payload(hole), hole=hole)
         while (room := self._window - len(self._under_way)) > 0:
-            entries = self._outbox.pending(self._sent_until, room)
+            under_way = {ticket.entry.position for ticket in self._under_way.values() if ticket.entry}
+            entries = self._outbox.pending(room, under_way)
             if not entries:
                 return
             for entry in entries:
@@ -127,7 +136,6 @@ class Delivery:
                 self._settle(ticket, ack.failure)
 
     def _send_event(self, entry: Entry) -> None:
-        self._sent_until = entry.position
         self._send(self._topics.event(entry.event.source), entry.event.to_json(), entry=entry)
 
     def _send(
@@ -145,7 +153,13 @@ class Delivery:
         if limit is not None and size > limit:  # the broker would hang up, again and again
             self._settle(ticket, f"Packet too large: {size} bytes, the broker takes {limit}")
             return
-        self._under_way[self._link.publish(topic, payload, qos=1, retain=retain)] = ticket
+        mid = self._link.publish(topic, payload, qos=1, retain=retain, expiry_s=self._left_s(entry))
+        self._under_way[mid] = ticket
+
+    def _left_s(self, entry: Entry | None) -> int | None:
+        if entry is None or self._expiry_s is None:
+            return None
+        return max(1, math.ceil(self._expiry_s - entry.age_s))
 
     def _settle(self, ticket: _Ticket, failure: str | None) -> None:
         if ticket.entry is not None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -165,9 +166,18 @@ class Connection:
         """Whether bytes wait for the broker to take them: no time for what may be left out."""
         return self._client.want_write()
 
-    def publish(self, topic: str, payload: str, *, qos: int, retain: bool) -> int:
-        """Send a message and return its id; `pump` returns the acknowledgement of one with QoS 1."""
-        return self._client.publish(topic, payload, qos=qos, retain=retain).mid
+    def publish(
+        self, topic: str, payload: str, *, qos: int, retain: bool, expiry_s: int | None = None
+    ) -> int:
+        """Send a message and return its id; `pump` returns the acknowledgement of one with QoS 1.
+
+        With MQTT 5, a broker that cannot pass it on within `expiry_s` forgets it.
+        """
+        properties = None
+        if expiry_s is not None and self._v5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = expiry_s
+        return self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties).mid
 
     def pump(self, timeout_s: float) -> list[Ack]:
         """Read and write until something happens, `Wake` or `timeout_s`; return what was acknowledged.

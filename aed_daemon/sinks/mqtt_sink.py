@@ -89,6 +89,7 @@ class MqttSink:
         self._deadline = float("inf")
         self._closing = threading.Event()
         self._wake = Wake()
+        outbox.wake_on_more(self._wake.wake)
         self._thread: threading.Thread | None = None
         self._board.set(self._topics.bridge_state, ONLINE)
         self._epoch = outbox.epoch
@@ -206,7 +207,14 @@ class MqttSink:
         self._board.all_unsent()
         with self._lock:
             self._health_unsent = self._health is not None
-        delivery = Delivery(connection, self._outbox, self._board, self._topics, self._quiet)
+        delivery = Delivery(
+            connection,
+            self._outbox,
+            self._board,
+            self._topics,
+            self._quiet,
+            expiry_s=self._config.event_expiry_s or None,
+        )
         while not self._closing.is_set() or (not delivery.idle and time.monotonic() < self._last_moment()):
             self._renew_info()
             delivery.fill()
@@ -274,8 +282,12 @@ class MqttSink:
             self._health_unsent = False
         if health is None or not unsent:
             return
+        state = self._outbox.state
         own = replace(
             health,
+            outbox=state.kind,
+            outbox_problem=state.problem,
+            outbox_oldest_s=state.oldest_s,
             outbox_depth=self._outbox.depth,
             dead_letters=self._outbox.dead_letters,
             reconnects=self.reconnects,

@@ -1,4 +1,8 @@
-"""Outbox: where events wait until the broker has acknowledged them, and where they get their number."""
+"""Outbox: where events wait until the broker has acknowledged them, and where they get their number.
+
+An event is *committed* when it has its `epoch` and `seq` and is stored, on disk or in memory. From
+this moment it is delivered at least once or announced as part of a hole; no sink sees it before.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ import os
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import structlog
 from pydantic import ValidationError
@@ -35,10 +39,13 @@ class Entry:
         outlives its epoch holds entries of several.
     event : Event
         The event as it is to be sent now, `replayed` included.
+    age_s : float
+        Time since it was committed, s.
     """
 
     position: int
     event: Event
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,49 @@ class DeadLetter:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """Where events wait, and for how long they have.
+
+    Parameters
+    ----------
+    kind : str
+        `disk`: what is committed survives the process and a power loss. `memory`: neither.
+    problem : str or None
+        Why it is memory although it should be the disk.
+    oldest_s : float or None
+        Age of the oldest event that waits, s.
+    """
+
+    kind: Literal["disk", "memory"]
+    problem: str | None = None
+    oldest_s: float | None = None
+
+
+def as_entry(position: int, payload: str, age_s: float, *, replayed: bool) -> Entry:
+    """Return a stored event as it is to be sent; `replayed`: whether an earlier process stored it."""
+    event = Event.model_validate_json(payload)
+    if (replayed or age_s > REPLAYED_AFTER_S) and not event.replayed:
+        event = event.model_copy(update={"replayed": True})
+    return Entry(position, event, max(0.0, age_s))
+
+
+def without(holes: list[Hole], announced: Hole) -> list[Hole]:
+    """Return what is left of holes once `announced` is known; one may have grown since."""
+    left = []
+    for hole in holes:
+        if hole.epoch != announced.epoch or hole.first_seq > announced.last_seq:
+            left.append(hole)
+        elif hole.last_seq > announced.last_seq:
+            left.append(Hole(hole.epoch, announced.last_seq + 1, hole.last_seq, hole.reason))
+    return left
+
+
 class Outbox(Protocol):
-    """Numbers events and keeps them until they are acknowledged; safe to call from any thread."""
+    """Numbers events and keeps them until they are acknowledged; safe to call from any thread.
+
+    No method waits for a disk, `flush` and `close` excepted.
+    """
 
     @property
     def epoch(self) -> str:
@@ -72,13 +120,29 @@ class Outbox(Protocol):
 
     @property
     def dead_letters(self) -> int:
-        """How many events were refused since the start."""
+        """How many events were refused: those still kept at the start, and all since."""
 
-    def append(self, draft: Event) -> Event:
-        """Commit an event and return it with its `epoch` and `seq`. Never blocks for long."""
+    @property
+    def state(self) -> OutboxState:
+        """Where events wait."""
 
-    def pending(self, after: int | None, limit: int) -> list[Entry]:
-        """Return the oldest entries after position `after` (None: from the first one), in order."""
+    def listen(self, committed: Callable[[Event], None]) -> None:
+        """Call `committed` with every event from now on, once it is committed, in order of `seq`.
+
+        It is called from one thread at a time, must return at once, and must not call this outbox.
+        """
+
+    def wake_on_more(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when `pending` has something again after it returned less than there is."""
+
+    def append(self, draft: Event) -> object:
+        """Take an event to be committed; whoever listens is told when it is."""
+
+    def pending(self, limit: int, under_way: Container[int] = ()) -> list[Entry]:
+        """Return the oldest entries whose position is not `under_way`, in order; at most `limit`.
+
+        There may be more than are returned, on a disk that has not been read yet.
+        """
 
     def acknowledge(self, position: int) -> None:
         """Let an entry go: it was delivered. One that is gone already is no error."""
@@ -92,6 +156,12 @@ class Outbox(Protocol):
     def announced(self, hole: Hole) -> None:
         """Forget a hole: subscribers know of it."""
 
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was appended is committed; return whether it is, within `timeout_s`."""
+
+    def close(self, timeout_s: float) -> None:
+        """Commit what there is and let go of the store, within `timeout_s`."""
+
 
 class MemoryOutbox:
     """An outbox in memory: survives the broker, not the process.
@@ -103,6 +173,8 @@ class MemoryOutbox:
         number the events and keep none, for a daemon that has nobody to deliver to.
     clock : callable
         Monotonic seconds.
+    max_age_s : float
+        An event that waits for longer is dropped, s.
 
     Notes
     -----
@@ -110,15 +182,22 @@ class MemoryOutbox:
     cost tens of megabytes.
     """
 
-    def __init__(self, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        max_age_s: float = float("inf"),
+    ) -> None:
         if capacity < 0:
             raise ValueError(f"capacity must be 0 or more, got {capacity}")
         self._capacity = capacity
         self._clock = clock
+        self._max_age_s = max_age_s
+        self._committed: Callable[[Event], None] | None = None
         self._lock = threading.Lock()
         self._epoch = os.urandom(4).hex()
         self._next_seq = 0
-        self._first_seq = 0  # nothing that waits is older
         # By seq, in order, with the time of commit; a plain dict gets slow when its front is eaten away.
         self._waiting: OrderedDict[int, tuple[str, float]] = OrderedDict()
         self._holes: list[Hole] = []
@@ -152,6 +231,21 @@ class MemoryOutbox:
         """How many events were dropped for want of room since the start."""
         return self._dropped_count
 
+    @property
+    def state(self) -> OutboxState:
+        """Memory, as it should be."""
+        with self._lock:
+            oldest = next(iter(self._waiting.values()), None)
+        return OutboxState("memory", oldest_s=None if oldest is None else self._clock() - oldest[1])
+
+    def listen(self, committed: Callable[[Event], None]) -> None:
+        """Call `committed` with every event from now on."""
+        with self._lock:
+            self._committed = committed
+
+    def wake_on_more(self, wake: Callable[[], None]) -> None:
+        """Do nothing: everything that waits can always be returned."""
+
     def refused(self) -> list[DeadLetter]:
         """Return the last refused events, oldest first."""
         with self._lock:
@@ -164,23 +258,29 @@ class MemoryOutbox:
             if self._capacity:
                 self._keep(event)
             self._next_seq += 1
+            if self._committed is not None:
+                self._committed(event)
             return event
 
-    def pending(self, after: int | None, limit: int) -> list[Entry]:
-        """Return the oldest entries after position `after` (None: from the first one), in order."""
-        entries: list[Entry] = []
+    def pending(self, limit: int, under_way: Container[int] = ()) -> list[Entry]:
+        """Return the oldest entries that are not `under_way`, in order; at most `limit`."""
+        found: list[tuple[int, str, float]] = []
         with self._lock:
-            now = self._clock()
-            seq = self._first_seq if after is None else max(self._first_seq, after + 1)
-            while len(entries) < limit and seq < self._next_seq:
-                if seq in self._waiting:
-                    payload, committed = self._waiting[seq]
-                    event = Event.model_validate_json(payload)
-                    if now - committed > REPLAYED_AFTER_S and not event.replayed:
-                        event = event.model_copy(update={"replayed": True})
-                    entries.append(Entry(seq, event))
-                seq += 1
-        return entries
+            self._drop_aged()
+            for seq, (payload, committed_s) in self._waiting.items():
+                if len(found) >= limit:
+                    break
+                if seq not in under_way:
+                    found.append((seq, payload, committed_s))
+        now_s = self._clock()
+        return [
+            as_entry(seq, payload, now_s - committed_s, replayed=False) for seq, payload, committed_s in found
+        ]
+
+    def waiting(self) -> list[tuple[int, str, float]]:
+        """Return seq, JSON and time of commit of everything that waits, oldest first."""
+        with self._lock:
+            return [(seq, payload, committed_s) for seq, (payload, committed_s) in self._waiting.items()]
 
     def acknowledge(self, position: int) -> None:
         """Let an entry go: it was delivered."""
@@ -202,13 +302,14 @@ class MemoryOutbox:
     def announced(self, hole: Hole) -> None:
         """Forget a hole, or the part of it that this one covers: it may have grown since."""
         with self._lock:
-            left = []
-            for other in self._holes:
-                if other.last_seq <= hole.last_seq:
-                    continue
-                first = max(other.first_seq, hole.last_seq + 1)
-                left.append(Hole(other.epoch, first, other.last_seq, other.reason))
-            self._holes = left
+            self._holes = without(self._holes, hole)
+
+    def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing to wait for
+        """Return True: what was appended is committed."""
+        return True
+
+    def close(self, timeout_s: float) -> None:
+        """Do nothing: there is nothing to let go of."""
 
     def _keep(self, event: Event) -> None:
         payload = event.to_json()
@@ -219,8 +320,9 @@ class MemoryOutbox:
             if (held := self._quiet.due("invalid")) is not None:
                 _log.error("event_is_not_valid", event_id=event.id, error=str(error), not_shown=held)
             return
+        self._drop_aged()
         while len(self._waiting) >= self._capacity:
-            self._drop_oldest()
+            self._drop_oldest("outbox_full")
         self._waiting[event.seq] = (payload, self._clock())
 
     def _bury(self, event: Event, reason: str) -> None:
@@ -229,15 +331,18 @@ class MemoryOutbox:
 
     def _remove(self, seq: int) -> str | None:
         found = self._waiting.pop(seq, None)
-        if seq == self._first_seq:
-            self._first_seq = next(iter(self._waiting), self._next_seq)
         return found[0] if found else None
 
-    def _drop_oldest(self) -> None:
-        seq = next(iter(self._waiting))
-        del self._waiting[seq]
-        self._first_seq = next(iter(self._waiting), self._next_seq)
+    def _drop_aged(self) -> None:
+        oldest_s = self._clock() - self._max_age_s
+        while self._waiting and next(iter(self._waiting.values()))[1] < oldest_s:
+            self._drop_oldest("expired")
+
+    def _drop_oldest(self, reason: str) -> None:
+        seq, _ = self._waiting.popitem(last=False)
         self._dropped_count += 1
-        grows = bool(self._holes) and self._holes[-1].last_seq == seq - 1
-        first_seq = self._holes.pop().first_seq if grows else seq
-        self._holes.append(Hole(self._epoch, first_seq, seq, "outbox_full"))
+        last = self._holes[-1] if self._holes else None
+        if last and last.last_seq == seq - 1 and last.reason == reason:
+            self._holes[-1] = Hole(self._epoch, last.first_seq, seq, reason)
+        else:
+            self._holes.append(Hole(self._epoch, seq, seq, reason))

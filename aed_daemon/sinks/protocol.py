@@ -54,6 +54,12 @@ class Health:
         Seconds since the start.
     outbox_depth, dead_letters, reconnects : int
         Filled in by the sink that knows them; callers leave them at 0.
+    outbox : str
+        Where events wait, `disk` or `memory`; filled in likewise.
+    outbox_problem : str or None
+        Why it is memory although it should be the disk; filled in likewise.
+    outbox_oldest_s : float or None
+        Age of the oldest event that waits, s; filled in likewise.
     """
 
     real_time_factor: float | None
@@ -66,6 +72,9 @@ class Health:
     outbox_depth: int = 0
     dead_letters: int = 0
     reconnects: int = 0
+    outbox: str = "memory"
+    outbox_problem: str | None = None
+    outbox_oldest_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,12 @@ class Paper:
         self.receive_maximum = receive_maximum
         self.maximum_packet_size = maximum_packet_size
         self.sent: list[tuple[str, str, int, bool]] = []
+        self.expiries_s: list[int | None] = []
 
-    def publish(self, topic: str, payload: str, *, qos: int, retain: bool) -> int:
+    def publish(
+        self, topic: str, payload: str, *, qos: int, retain: bool, expiry_s: int | None = None
+    ) -> int:
+        self.expiries_s.append(expiry_s)
         self.sent.append((topic, payload, qos, retain))
         return len(self.sent)
 
@@ -155,3 +159,16 @@ def test_an_overdue_acknowledgement_is_noticed() -> None:
     assert parts.delivery.stuck
     parts.acknowledge(1, 2)
     assert not parts.delivery.stuck
+
+
+def test_the_broker_is_told_how_long_an_event_is_still_worth_something() -> None:
+    now = [1_000.0]
+    parts = Parts(Paper())
+    parts.outbox = MemoryOutbox(10, clock=lambda: now[0])
+    for _ in range(2):
+        parts.outbox.append(draft())
+        now[0] += 20.5
+    parts.board.set("state", "online")
+    parts.delivery = Delivery(parts.link, parts.outbox, parts.board, TOPICS, OncePer(), expiry_s=60.0)
+    parts.delivery.fill()
+    assert parts.link.expiries_s == [None, 19, 40]

@@ -22,7 +22,7 @@ def filled(capacity: int, count: int) -> MemoryOutbox:
 
 
 def waiting(outbox: MemoryOutbox) -> list[int]:
-    return [entry.event.seq for entry in outbox.pending(None, 1_000_000)]
+    return [entry.event.seq for entry in outbox.pending(1_000_000)]
 
 
 def test_it_is_an_outbox() -> None:
@@ -46,15 +46,16 @@ def test_every_outbox_has_its_own_epoch() -> None:
 def test_an_entry_is_the_event_that_was_appended() -> None:
     outbox = MemoryOutbox(10)
     event = outbox.append(draft(score=0.123456789, top=[("dog", 0.1), ("rain", 1e-9)]))
-    assert outbox.pending(None, 1)[0].event == event
+    assert outbox.pending(1)[0].event == event
 
 
-def test_pending_goes_on_after_a_position_and_keeps_to_the_limit() -> None:
+def test_pending_leaves_out_what_is_under_way_and_keeps_to_the_limit() -> None:
     outbox = filled(100, 10)
-    first = outbox.pending(None, 3)
+    first = outbox.pending(3)
     assert [entry.event.seq for entry in first] == [0, 1, 2]
-    assert [entry.event.seq for entry in outbox.pending(first[-1].position, 2)] == [3, 4]
-    assert outbox.pending(9, 5) == []
+    under_way = {entry.position for entry in first}
+    assert [entry.event.seq for entry in outbox.pending(2, under_way)] == [3, 4]
+    assert outbox.pending(5, range(10)) == []
 
 
 def test_what_is_acknowledged_is_gone_in_any_order() -> None:
@@ -93,8 +94,20 @@ def test_the_oldest_is_dropped_and_the_hole_remembered_until_announced() -> None
     outbox.append(DRAFT)  # it grows while the announcement is under way
     outbox.announced(hole)
     assert outbox.holes() == [Hole(outbox.epoch, 6, 6, "outbox_full")]
+    outbox.announced(Hole("ffffffff", 0, 99, "outbox_full"))  # of another epoch
     outbox.announced(outbox.holes()[0])
     assert outbox.holes() == []
+
+
+def test_what_has_waited_too_long_is_a_hole() -> None:
+    now = [100.0]
+    outbox = MemoryOutbox(10, clock=lambda: now[0], max_age_s=60.0)
+    for _ in range(3):
+        outbox.append(DRAFT)
+        now[0] += 30.0
+    assert outbox.state.oldest_s == 90.0
+    assert waiting(outbox) == [1, 2]
+    assert outbox.holes() == [Hole(outbox.epoch, 0, 0, "expired")]
 
 
 def test_late_events_are_flagged_from_just_after_five_seconds() -> None:
@@ -102,9 +115,9 @@ def test_late_events_are_flagged_from_just_after_five_seconds() -> None:
     outbox = MemoryOutbox(10, clock=lambda: now[0])
     outbox.append(DRAFT)
     now[0] += REPLAYED_AFTER_S
-    assert not outbox.pending(None, 1)[0].event.replayed
+    assert not outbox.pending(1)[0].event.replayed
     now[0] += 0.001
-    assert outbox.pending(None, 1)[0].event.replayed
+    assert outbox.pending(1)[0].event.replayed
 
 
 def test_capacity_zero_numbers_and_keeps_nothing() -> None:
@@ -117,6 +130,18 @@ def test_capacity_zero_numbers_and_keeps_nothing() -> None:
 def test_a_negative_capacity_is_refused() -> None:
     with pytest.raises(ValueError, match="capacity"):
         MemoryOutbox(-1)
+
+
+def test_whoever_listens_gets_every_event_in_order() -> None:
+    outbox = MemoryOutbox(0)
+    heard: list[int] = []
+    outbox.listen(lambda event: heard.append(event.seq))
+    threads = [threading.Thread(target=lambda: [outbox.append(DRAFT) for _ in range(200)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == list(range(800))
 
 
 def test_threads_get_each_number_once() -> None:
