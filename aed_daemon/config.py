@@ -240,6 +240,9 @@ class MqttConfig(Section):
     health_interval_s: float = Field(
         default=60.0, ge=1, le=3_600, description="Time between health messages, s."
     )
+    remote_control: bool = Field(
+        default=True, description="Whether subscribers may send commands: thresholds, listening, reload."
+    )
     tls: TlsConfig = Field(default=TlsConfig(), description="Encryption.")
 
     @model_validator(mode="after")

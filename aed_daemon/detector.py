@@ -101,6 +101,12 @@ class Detector:
         self._waiting = [LevelFrames.none()]
         self.next_decision = self._patch_end
 
+    def retune(self, config: DetectionConfig) -> None:
+        """Go on with the thresholds of another configuration that is the same otherwise."""
+        manifest = self._classifier.manifest
+        self._tracker.retune(class_rules(config, manifest))
+        self._loud.retune(loud_rule(config, manifest))
+
     def push(self, samples: NDArray[np.float32]) -> list[Decision]:
         """Take samples, float32 (n,) at the model's rate, and return the decisions that fall."""
         self._waiting.append(self._level.push(samples))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,6 +21,10 @@ from aed_daemon.publisher import Publisher
 from aed_daemon.rules import class_rules
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import BridgeInfo, Health, Sink, SourceLevel
+
+if TYPE_CHECKING:
+    from aed_daemon.control.inbox import Inbox
+    from aed_daemon.sinks.mqtt_sink import MqttSink
 
 _log = structlog.get_logger(__name__)
 
@@ -40,15 +45,25 @@ class Outlet:
         Model and engine.
     extra : sequence of Sink
         Further sinks, for a live view.
+    inbox : Inbox, optional
+        Takes the commands of subscribers.
     """
 
-    def __init__(self, config: Config, classifier: Classifier, *, extra: Sequence[Sink] = ()) -> None:
-        self._extra = extra
+    def __init__(
+        self,
+        config: Config,
+        classifier: Classifier,
+        *,
+        extra: Sequence[Sink] = (),
+        inbox: Inbox | None = None,
+    ) -> None:
+        self._extra, self._inbox = extra, inbox
         self._lock = threading.Lock()
         self._states: dict[str, tuple[bool, str | None]] = {}
         self._outbox = _outbox(config)
-        self._publisher, begin = self._make(config, classifier, self._outbox)
-        begin()
+        self._publisher, self._mqtt = self._make(config, classifier, self._outbox)
+        if self._mqtt:
+            self._mqtt.start()
 
     def exchange(self, config: Config, classifier: Classifier) -> None:
         """Publish as another configuration says from now on; events that wait are kept.
@@ -60,12 +75,14 @@ class Outlet:
         """
         # An outbox that kept nothing has nothing to continue: a broker that is new begins at 0.
         outbox = self._outbox if self._outbox.capacity else _outbox(config)
-        publisher, begin = self._make(config, classifier, outbox)
+        publisher, mqtt = self._make(config, classifier, outbox)
         with self._lock:
             before, self._publisher, self._outbox = self._publisher, publisher, outbox
+            self._mqtt = mqtt
             states = dict(self._states)
         before.close(2.0)
-        begin()  # after the goodbye: two connections with one client id would throw each other out
+        if mqtt:
+            mqtt.start()  # after the goodbye: two connections with one client id would throw each other out
         for source, (online, reason) in states.items():
             publisher.availability(source, online, reason)
 
@@ -84,6 +101,16 @@ class Outlet:
             self._states[source] = (online, reason)
             self._publisher.availability(source, online, reason)
 
+    def retain(self, topic: str, payload: str) -> None:
+        """Publish a retained message through the present publisher; topic below prefix/node/."""
+        if self._mqtt:
+            self._mqtt.retain(topic, payload)
+
+    def respond(self, topic: str, payload: str) -> None:
+        """Publish the answer to a command; topic below prefix/node/."""
+        if self._mqtt:
+            self._mqtt.respond(topic, payload)
+
     def health(self, health: Health) -> None:
         """Publish how the daemon is."""
         self._publisher.health(health)
@@ -94,10 +121,10 @@ class Outlet:
 
     def _make(
         self, config: Config, classifier: Classifier, outbox: MemoryOutbox
-    ) -> tuple[Publisher, Callable[[], None]]:
-        """Return a publisher, and what makes it connect."""
+    ) -> tuple[Publisher, MqttSink | None]:
+        """Return a publisher, and the sink in it that is to be started, if there is one."""
         sinks: list[Sink] = list(self._extra)
-        begin: Callable[[], None] = _nothing
+        mqtt = None
         if config.output.jsonl and sys.stdout is None:
             _log.error(
                 "standard_output_is_closed", hint="Set output.jsonl = false, or give it somewhere to go."
@@ -111,16 +138,11 @@ class Outlet:
 
             info = _info(config, classifier, outbox.epoch)
             try:
-                mqtt = MqttSink(config.mqtt, config.node, info, outbox)
+                mqtt = MqttSink(config.mqtt, config.node, info, outbox, inbox=self._inbox)
             except ConfigError as error:
                 raise located(error, config) from None
-            begin = mqtt.start
             sinks.append(mqtt)
-        return Publisher(outbox, sinks), begin
-
-
-def _nothing() -> None:
-    """There is nothing to connect to."""
+        return Publisher(outbox, sinks), mqtt
 
 
 def _outbox(config: Config) -> MemoryOutbox:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Literal, NamedTuple
 
@@ -166,6 +166,22 @@ class Tracker:
     def reset(self) -> None:
         """Forget everything but the numbers given to sounds; `finish` first, or open sounds are lost."""
         self._states = [_ClassState(rule) for rule in self._rules]
+
+    def retune(self, rules: Sequence[ClassRule]) -> None:
+        """Go on with other thresholds; what has been heard so far stays.
+
+        Raises
+        ------
+        ValueError
+            For rules that differ in more than their thresholds.
+        """
+        if [replace(rule, on_steps=0, off_steps=0) for rule in rules] != [
+            replace(rule, on_steps=0, off_steps=0) for rule in self._rules
+        ]:
+            raise ValueError("only thresholds can be changed while sounds are followed")
+        self._rules = tuple(rules)
+        for state, rule in zip(self._states, rules, strict=True):
+            state.rule = rule
 
     @property
     def open(self) -> dict[str, int]:

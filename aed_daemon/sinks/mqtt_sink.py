@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aed_daemon.config import MqttConfig
+from aed_daemon.control.inbox import Inbox
 from aed_daemon.sinks.board import RetainedBoard
 from aed_daemon.sinks.broker_errors import NoConnectionError, broker_address
 from aed_daemon.sinks.credentials import load_credentials
 from aed_daemon.sinks.delivery import ACK_TIMEOUT_S, Delivery
+from aed_daemon.sinks.desk import Desk
 from aed_daemon.sinks.mqtt import Connection, Wake
 from aed_daemon.sinks.outbox import Outbox
 from aed_daemon.sinks.ratelimit import OncePer
@@ -55,6 +57,8 @@ class MqttSink:
         What the daemon is; its sources and classes get their retained topics.
     outbox : Outbox
         Where the events are that this sink delivers: the Publisher's.
+    inbox : Inbox, optional
+        Takes commands; None: nobody may send any.
 
     Raises
     ------
@@ -69,7 +73,9 @@ class MqttSink:
     a connect that hangs inside the system cannot keep the process from ending.
     """
 
-    def __init__(self, config: MqttConfig, node: str, info: BridgeInfo, outbox: Outbox) -> None:
+    def __init__(
+        self, config: MqttConfig, node: str, info: BridgeInfo, outbox: Outbox, *, inbox: Inbox | None = None
+    ) -> None:
         self._config = config
         self._credentials = load_credentials(config)
         self._client_id = config.client_id or node
@@ -78,6 +84,7 @@ class MqttSink:
         self._outbox = outbox
         self._board = RetainedBoard()
         self._quiet = OncePer()
+        self._desk = Desk(self._topics, inbox if config.remote_control else None, None, self._quiet)
         self._lock = threading.Lock()
         self._levels: dict[str, SourceLevel] = {}
         self._level_sent: dict[str, float] = {}
@@ -122,6 +129,9 @@ class MqttSink:
 
     def event(self, event: Event) -> None:
         """Put up the class's new state; the event itself is in the outbox already."""
+        if event.class_ not in self._info.classes:  # a test event has no state
+            self._wake.wake()
+            return
         state = "OFF" if event.type == "end" else "ON"
         self._board.set(self._topics.class_state(event.source, event.class_), state)
         self._board.set(self._topics.class_attributes(event.source, event.class_), attributes_payload(event))
@@ -140,6 +150,16 @@ class MqttSink:
                 self._levels[level.source] = _with_peak_of(held, level) if held else level
             if self._level_due_in(level.source) <= 0:
                 self._wake.wake()
+
+    def retain(self, topic: str, payload: str) -> None:
+        """Put up a retained message; the topic is below prefix/node/."""
+        if self._board.set(self._topics.below(topic), payload):
+            self._wake.wake()
+
+    def respond(self, topic: str, payload: str) -> None:
+        """Publish an answer, once; the oldest goes where too many wait for a connection."""
+        self._desk.respond(topic, payload)
+        self._wake.wake()
 
     def health(self, health: Health) -> None:
         """Publish how the daemon is, with this sink's own figures filled in."""
@@ -206,13 +226,18 @@ class MqttSink:
         self._board.all_unsent()
         with self._lock:
             self._health_unsent = self._health is not None
+        self._desk.open(connection)
         delivery = Delivery(connection, self._outbox, self._board, self._topics, self._quiet)
-        while not self._closing.is_set() or (not delivery.idle and time.monotonic() < self._last_moment()):
+        while not self._closing.is_set() or (
+            not (delivery.idle and self._desk.idle) and time.monotonic() < self._last_moment()
+        ):
             self._renew_info()
+            self._desk.send(delivery)
             delivery.fill()
             self._send_health(connection)
             self._send_levels(connection)
             delivery.acknowledged(connection.pump(self._patience()))
+            self._desk.receive(connection)
             if delivery.stuck:
                 raise NoConnectionError(
                     f"it left a message unacknowledged for {ACK_TIMEOUT_S:.0f} s",

@@ -39,6 +39,10 @@ class Topics:
         self.bridge_health = f"{self.base}/bridge/health"
         self.outbox_dropped = f"{self.base}/bridge/outbox_dropped"
 
+    def below(self, topic: str) -> str:
+        """Return a topic of this node."""
+        return f"{self.base}/{topic}"
+
     def availability(self, source: str) -> str:
         """Return where a source's availability is kept."""
         return f"{self.base}/{source}/availability"
@@ -50,6 +54,15 @@ class Topics:
     def level(self, source: str) -> str:
         """Return where a source's level goes."""
         return f"{self.base}/{source}/level"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What commands are sent to, as subscriptions."""
+        return (
+            f"{self.base}/bridge/request/+",
+            f"{self.base}/+/class/+/threshold/set",
+            f"{self.base}/+/listening/set",
+        )
 
     def class_state(self, source: str, slug: str) -> str:
         """Return where it is kept whether a source hears a class."""
