@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,10 +22,12 @@ from aed_daemon.publisher import Publisher
 from aed_daemon.rules import class_rules
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import BridgeInfo, Health, Sink, SourceLevel
+from aed_daemon.state_file import StateFile
 
 if TYPE_CHECKING:
     from aed_daemon.control.inbox import Inbox
     from aed_daemon.sinks.mqtt_sink import MqttSink
+    from aed_daemon.sinks.published import Published
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +50,8 @@ class Outlet:
         Further sinks, for a live view.
     inbox : Inbox, optional
         Takes the commands of subscribers.
+    state : Path, optional
+        Folder for what must survive a restart; None: nothing does.
     """
 
     def __init__(
@@ -56,8 +61,10 @@ class Outlet:
         *,
         extra: Sequence[Sink] = (),
         inbox: Inbox | None = None,
+        state: Path | None = None,
     ) -> None:
-        self._extra, self._inbox = extra, inbox
+        self._extra, self._inbox, self._state = extra, inbox, state
+        self._published: Published | None = None
         self._lock = threading.Lock()
         self._states: dict[str, tuple[bool, str | None]] = {}
         self._outbox = _outbox(config)
@@ -65,22 +72,24 @@ class Outlet:
         if self._mqtt:
             self._mqtt.start()
 
-    def exchange(self, config: Config, classifier: Classifier) -> None:
-        """Publish as another configuration says from now on; events that wait are kept.
+    def exchange(self, before: Config, config: Config, classifier: Classifier) -> None:
+        """Publish as another configuration says from now on, if it says so; events that wait are kept.
 
         Raises
         ------
         ConfigError
             For a password or certificate that cannot be read; nothing has changed then.
         """
+        if _publishing(before) == _publishing(config):
+            return
         # An outbox that kept nothing has nothing to continue: a broker that is new begins at 0.
         outbox = self._outbox if self._outbox.capacity else _outbox(config)
         publisher, mqtt = self._make(config, classifier, outbox)
         with self._lock:
-            before, self._publisher, self._outbox = self._publisher, publisher, outbox
+            earlier, self._publisher, self._outbox = self._publisher, publisher, outbox
             self._mqtt = mqtt
             states = dict(self._states)
-        before.close(2.0)
+        earlier.close(2.0)
         if mqtt:
             mqtt.start()  # after the goodbye: two connections with one client id would throw each other out
         for source, (online, reason) in states.items():
@@ -135,14 +144,25 @@ class Outlet:
             sinks.append(JsonLinesSink(sys.stdout, _STDOUT_LINES))
         if config.mqtt.enabled:
             from aed_daemon.sinks.mqtt_sink import MqttSink
+            from aed_daemon.sinks.published import FILE_NAME, Published
 
+            if self._published is None:
+                self._published = Published(StateFile(self._state / FILE_NAME if self._state else None))
             info = _info(config, classifier, outbox.epoch)
             try:
-                mqtt = MqttSink(config.mqtt, config.node, info, outbox, inbox=self._inbox)
+                mqtt = MqttSink(
+                    config.mqtt, config.node, info, outbox, inbox=self._inbox, published=self._published
+                )
             except ConfigError as error:
                 raise located(error, config) from None
             sinks.append(mqtt)
         return Publisher(outbox, sinks), mqtt
+
+
+def _publishing(config: Config) -> object:
+    """Return what an outlet depends on."""
+    names = [source.name for source in config.source]
+    return config.node, config.mqtt, config.output, config.detection, config.model, names
 
 
 def _outbox(config: Config) -> MemoryOutbox:

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -61,6 +62,8 @@ class Daemon:
         Capture processes that have been started already, by source.
     settings : RemoteSettings, optional
         What was set over MQTT in earlier runs; unset: nothing, and nothing is kept.
+    state : Path, optional
+        Folder for what must survive a restart; unset: nothing does.
     retry : bool
         False: a source that fails is not waited for; `run` raises its AudioError when all have ended.
 
@@ -85,7 +88,9 @@ class Daemon:
         retry: bool = True,
         launched: Mapping[str, Child] | None = None,
         settings: RemoteSettings | None = None,
+        state: Path | None = None,
     ) -> None:
+        self._state = state
         self._config = config
         self._retry = retry
         self._read_config = reload
@@ -147,7 +152,9 @@ class Daemon:
             from aed_daemon.outlet import Outlet
 
             self.classifier = self._load_classifier(self._config)
-            outlet = Outlet(self._config, self.classifier, extra=self._extra_sinks, inbox=self._inbox)
+            outlet = Outlet(
+                self._config, self.classifier, extra=self._extra_sinks, inbox=self._inbox, state=self._state
+            )
             with self._states_lock:
                 self._outlet = outlet
                 for state in self._pending_states:
@@ -353,8 +360,7 @@ class Daemon:
         classifier = self._load_classifier(config)
         before, self._config = self._config, config
         try:
-            if _publishing(before) != _publishing(config):
-                self.outlet.exchange(config, classifier)
+            self.outlet.exchange(before, config, classifier)
         except AedError:
             self._config = before
             raise
@@ -391,9 +397,3 @@ class Daemon:
             worker.stop(_PIPELINE_STOP_S)
         if self._outlet:
             self._outlet.close(max(0.5, deadline_s - time.monotonic()))
-
-
-def _publishing(config: Config) -> object:
-    """Return what the outlet depends on."""
-    names = [source.name for source in config.source]
-    return config.node, config.mqtt, config.output, config.detection, config.model, names

@@ -24,7 +24,8 @@ def execute(args: argparse.Namespace) -> int:
     from aed_daemon.control.settings import FILE_NAME, RemoteSettings
     from aed_daemon.state_file import state_folder
 
-    settings = RemoteSettings(state_folder(os.environ) / FILE_NAME)
+    state = state_folder(os.environ)
+    settings = RemoteSettings(state / FILE_NAME)
     settings.configure_sources(config.source)
     # What was switched off over MQTT stays closed.
     launched = launch(source for source in config.source if settings.silence(source.name) is None)
@@ -32,7 +33,9 @@ def execute(args: argparse.Namespace) -> int:
     from aed_daemon.supervisor import Daemon
 
     configure(config.log)
-    daemon = Daemon(config, reload=lambda: configuration(path)[0], launched=launched, settings=settings)
+    daemon = Daemon(
+        config, reload=lambda: configuration(path)[0], launched=launched, settings=settings, state=state
+    )
     daemon.handle_signals()
     daemon.run()
     return 0

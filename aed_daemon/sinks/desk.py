@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections import deque
 from typing import Protocol
 
@@ -17,6 +19,9 @@ from aed_daemon.sinks.topics import Topics
 _log = structlog.get_logger(__name__)
 
 _ANSWERS_KEPT = 1_000
+
+_AFTER_BIRTH_S = (1.0, 5.0)
+"""Home Assistant asks not to be answered by everybody at once."""
 
 
 class Receiver(Protocol):
@@ -50,6 +55,7 @@ class Desk:
     def __init__(self, topics: Topics, inbox: Inbox | None, birth_topic: str | None, quiet: OncePer) -> None:
         self._topics, self._inbox, self._birth_topic = topics, inbox, birth_topic
         self._quiet = quiet
+        self._birth_due_s = float("inf")
         self._answers: deque[tuple[str, str]] = deque(maxlen=_ANSWERS_KEPT)
 
     @property
@@ -74,22 +80,32 @@ class Desk:
         while self._answers and delivery.has_room:
             delivery.send(*self._answers.popleft())
 
-    def receive(self, connection: Receiver) -> bool:
-        """Take what has arrived; return whether Home Assistant has started."""
+    def birth_due_in(self) -> float:
+        """Return when to publish everything again for a Home Assistant that has started, s from now."""
+        return self._birth_due_s - time.monotonic()
+
+    def take_birth(self) -> bool:
+        """Return whether that is now, once."""
+        due = self.birth_due_in() <= 0
+        if due:
+            self._birth_due_s = float("inf")
+        return due
+
+    def receive(self, connection: Receiver) -> None:
+        """Take what has arrived."""
         for topic in connection.take_refused():
             if (held := self._quiet.due(f"subscribe {topic}")) is not None:
                 hint = "Check what the broker's access control list lets this user read."
                 _log.error("mqtt_subscription_refused", topic=topic, not_shown=held, hint=hint)
-        born = False
         for message in connection.take_incoming():
             if message.topic == self._birth_topic:
                 # A retained one is from before: all was published at the connection already.
-                born |= message.payload == b"online" and not message.retained
+                if message.payload == b"online" and not message.retained:
+                    self._birth_due_s = time.monotonic() + random.uniform(*_AFTER_BIRTH_S)  # noqa: S311
             elif message.retained:
                 self._ignore(message)
             elif self._inbox is not None:
                 self._take(self._inbox, message)
-        return born
 
     def _ignore(self, message: Incoming) -> None:
         """Pass over a retained command: it would be done again at every connection."""

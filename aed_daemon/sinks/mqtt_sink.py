@@ -17,8 +17,10 @@ from aed_daemon.sinks.broker_errors import NoConnectionError, broker_address
 from aed_daemon.sinks.credentials import load_credentials
 from aed_daemon.sinks.delivery import ACK_TIMEOUT_S, Delivery
 from aed_daemon.sinks.desk import Desk
+from aed_daemon.sinks.homeassistant import birth_topic
 from aed_daemon.sinks.mqtt import Connection, Wake
 from aed_daemon.sinks.outbox import Outbox
+from aed_daemon.sinks.published import Published
 from aed_daemon.sinks.ratelimit import OncePer
 from aed_daemon.sinks.topics import (
     OFFLINE,
@@ -30,6 +32,7 @@ from aed_daemon.sinks.topics import (
     info_payload,
     level_payload,
 )
+from aed_daemon.state_file import StateFile
 
 if TYPE_CHECKING:
     from aed_daemon.events import Event
@@ -59,6 +62,8 @@ class MqttSink:
         Where the events are that this sink delivers: the Publisher's.
     inbox : Inbox, optional
         Takes commands; None: nobody may send any.
+    published : Published, optional
+        What earlier processes have left at the broker; None: nothing.
 
     Raises
     ------
@@ -74,7 +79,14 @@ class MqttSink:
     """
 
     def __init__(
-        self, config: MqttConfig, node: str, info: BridgeInfo, outbox: Outbox, *, inbox: Inbox | None = None
+        self,
+        config: MqttConfig,
+        node: str,
+        info: BridgeInfo,
+        outbox: Outbox,
+        *,
+        inbox: Inbox | None = None,
+        published: Published | None = None,
     ) -> None:
         self._config = config
         self._credentials = load_credentials(config)
@@ -84,7 +96,10 @@ class MqttSink:
         self._outbox = outbox
         self._board = RetainedBoard()
         self._quiet = OncePer()
-        self._desk = Desk(self._topics, inbox if config.remote_control else None, None, self._quiet)
+        birth = birth_topic(config.homeassistant) if config.homeassistant.enabled else None
+        self._desk = Desk(self._topics, inbox if config.remote_control else None, birth, self._quiet)
+        self._published = published or Published(StateFile(None))
+        self._unsettled = True
         self._lock = threading.Lock()
         self._levels: dict[str, SourceLevel] = {}
         self._level_sent: dict[str, float] = {}
@@ -124,6 +139,7 @@ class MqttSink:
     def start(self) -> None:
         """Begin to connect, on a thread of its own."""
         if self._thread is None:
+            self._published.begin(self._board, self._config, self._topics, self._info)
             self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
             self._thread.start()
 
@@ -223,9 +239,7 @@ class MqttSink:
             connection.drop()
 
     def _deliver(self, connection: Connection) -> None:
-        self._board.all_unsent()
-        with self._lock:
-            self._health_unsent = self._health is not None
+        self._everything_again()
         self._desk.open(connection)
         delivery = Delivery(connection, self._outbox, self._board, self._topics, self._quiet)
         while not self._closing.is_set() or (
@@ -238,6 +252,11 @@ class MqttSink:
             self._send_levels(connection)
             delivery.acknowledged(connection.pump(self._patience()))
             self._desk.receive(connection)
+            if self._desk.take_birth():
+                self._everything_again()
+            if self._unsettled and delivery.idle:
+                self._unsettled = False
+                self._published.settled()
             if delivery.stuck:
                 raise NoConnectionError(
                     f"it left a message unacknowledged for {ACK_TIMEOUT_S:.0f} s",
@@ -247,6 +266,12 @@ class MqttSink:
         while not delivery.idle and time.monotonic() < self._deadline:
             delivery.fill()
             delivery.acknowledged(connection.pump(min(0.1, max(0.0, self._deadline - time.monotonic()))))
+
+    def _everything_again(self) -> None:
+        """Publish all that is retained: the broker or Home Assistant may not have it."""
+        self._board.all_unsent()
+        with self._lock:
+            self._health_unsent = self._health is not None
 
     def _renew_info(self) -> None:
         """Say so when the outbox had to begin a new epoch."""
@@ -275,7 +300,8 @@ class MqttSink:
             return min(0.1, max(0.0, self._last_moment() - time.monotonic()))
         with self._lock:
             sources = list(self._levels)
-        return min([1.0, *(max(0.0, self._level_due_in(source)) for source in sources)])
+        waits = [self._desk.birth_due_in(), *(self._level_due_in(source) for source in sources)]
+        return min([1.0, *(max(0.0, wait) for wait in waits)])
 
     def _level_due_in(self, source: str) -> float:
         interval = max(_LEAST_LEVEL_INTERVAL_S, self._config.level_interval_s)
