@@ -65,6 +65,11 @@ class MqttSink:
     published : Published, optional
         What earlier processes have left at the broker; None: nothing.
 
+    Attributes
+    ----------
+    settled : bool
+        Whether a broker has taken everything once.
+
     Raises
     ------
     ConfigError
@@ -99,7 +104,7 @@ class MqttSink:
         birth = birth_topic(config.homeassistant) if config.homeassistant.enabled else None
         self._desk = Desk(self._topics, inbox if config.remote_control else None, birth, self._quiet)
         self._published = published or Published(StateFile(None))
-        self._unsettled = True
+        self.settled = False
         self._lock = threading.Lock()
         self._levels: dict[str, SourceLevel] = {}
         self._level_sent: dict[str, float] = {}
@@ -254,9 +259,9 @@ class MqttSink:
             self._desk.receive(connection)
             if self._desk.take_birth():
                 self._everything_again()
-            if self._unsettled and delivery.idle:
-                self._unsettled = False
+            if not self.settled and delivery.idle:
                 self._published.settled()
+                self.settled = True
             if delivery.stuck:
                 raise NoConnectionError(
                     f"it left a message unacknowledged for {ACK_TIMEOUT_S:.0f} s",
