@@ -42,6 +42,11 @@ class Inbox:
         self._lock = threading.Lock()
         self._waiting: deque[Command] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many commands wait."""
+        return len(self._waiting)
+
     def put(self, command: Command) -> bool:
         """Take a command; False where too many wait already."""
         with self._lock:

@@ -68,6 +68,10 @@ def events(remote: Remote, source: str = "scape") -> list[dict[str, Any]]:
     return [message.json() for message in remote.watcher.on(f"{BASE}/{source}/event")]
 
 
+def dogs(remote: Remote) -> list[dict[str, Any]]:
+    return [event for event in events(remote, "porch") if event["class"] == "dog"]
+
+
 def last(remote: Remote, topic: str) -> str | None:
     found = remote.watcher.on(f"{BASE}/{topic}")
     return found[-1].payload if found else None
@@ -166,16 +170,15 @@ def test_listening_off_closes_the_microphone_and_holds_over_a_restart(
             wait_for(pulse.capturing, "the daemon captures")
             with pulse.playing(heard, loop=True):
                 daemon.wait_ready()
-                dogs = lambda: [e for e in events(remote, "porch") if e["class"] == "dog"]  # noqa: E731
-                wait_for(dogs, "dog")
+                wait_for(lambda: dogs(remote), "dog")
                 remote.send("porch/listening/set", "OFF")
                 wait_for(lambda: last(remote, "porch/listening/state") == "OFF", "switched off")
                 assert not pulse.capturing(), "the device is closed before the state says so"
                 remote.watcher.wait_for(
                     f"{BASE}/porch/availability", '{"state":"offline","reason":"listening_off"}'
                 )
-                wait_for(lambda: dogs()[-1]["type"] == "end", "the end")
-                assert dogs()[-1]["reason"] == "listening_off"
+                wait_for(lambda: dogs(remote)[-1]["type"] == "end", "the end")
+                assert dogs(remote)[-1]["reason"] == "listening_off"
                 remote.watcher.wait_for(f"{BASE}/porch/class/dog/state", "OFF")
                 assert last(remote, "scape/availability") == '{"state":"online"}'
                 daemon.send(signal.SIGTERM)
