@@ -32,6 +32,7 @@ __all__ = [
     "DetectionConfig",
     "FileSource",
     "GateConfig",
+    "HomeAssistantConfig",
     "LogConfig",
     "LoudSoundConfig",
     "MicrophoneSource",
@@ -217,6 +218,16 @@ class TlsConfig(Section):
         return self
 
 
+class HomeAssistantConfig(Section):
+    """How Home Assistant finds the sources: one device each, without anything to set up there."""
+
+    enabled: bool = Field(default=True, description="Whether the sources are described to it.")
+    prefix: TopicPart = Field(default="homeassistant", description="Its discovery prefix.")
+    suggested_area: Text | None = Field(
+        default=None, min_length=1, max_length=64, description="Area that it suggests for new devices."
+    )
+
+
 class MqttConfig(Section):
     """The broker."""
 
@@ -255,7 +266,13 @@ class MqttConfig(Section):
     health_interval_s: float = Field(
         default=60.0, ge=1, le=3_600, description="Time between health messages, s."
     )
+    remote_control: bool = Field(
+        default=True, description="Whether subscribers may send commands: thresholds, listening, reload."
+    )
     tls: TlsConfig = Field(default=TlsConfig(), description="Encryption.")
+    homeassistant: HomeAssistantConfig = Field(
+        default=HomeAssistantConfig(), description="Discovery by Home Assistant."
+    )
 
     @model_validator(mode="after")
     def _one_password(self) -> MqttConfig:

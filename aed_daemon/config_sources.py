@@ -13,6 +13,10 @@ from aed_daemon.config_types import FilePath, MisfitError, Section, Text, TopicP
 
 class _SourceBase(Section):
     name: TopicPart = Field(description="Name of the source in topics and payloads; unique.")
+    listening: bool = Field(
+        default=True,
+        description="Whether it is listened to. What is set over MQTT holds until this is changed.",
+    )
     gain_db: float = Field(default=0.0, ge=-60.0, le=60.0, description="Gain before everything else, dB.")
     dc_block_hz: float = Field(
         default=10.0, ge=0.0, le=100.0, description="Cutoff of the DC blocker, Hz; 0 turns it off."

@@ -123,6 +123,15 @@ class Detector:
         config = self._config.model_copy(update={"hop_frames": self._patches.hop_frames})
         return class_rules(config, self._classifier.manifest)
 
+    def retune(self, config: DetectionConfig) -> None:
+        """Go on with the thresholds of another configuration that is the same otherwise."""
+        self._config = config
+        rules = self._class_rules()
+        if self._rules_to_come:
+            self._rules_to_come = rules
+        self._tracker.retune(rules)
+        self._loud.retune(loud_rule(config, self._classifier.manifest))
+
     def push(self, samples: NDArray[np.float32]) -> list[Decision]:
         """Take samples, float32 (n,) at the model's rate, and return the decisions that fall."""
         self._waiting.append(self._level.push(samples))

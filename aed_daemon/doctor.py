@@ -15,6 +15,7 @@ from pathlib import Path
 from aed_daemon.config import Config
 from aed_daemon.config_file import find_config, load_config
 from aed_daemon.errors import AedError, AudioError, ConfigError, ModelError
+from aed_daemon.state_file import state_folder
 
 PACKAGES = {"numpy": "1.24", "pydantic": "2.6", "structlog": "23.1", "sounddevice": "0.4.6"}
 PACKAGES |= {"soundfile": "0.12", "paho-mqtt": "2.0"}
@@ -195,7 +196,7 @@ def _microphones(place: _Place) -> Check:
 
 
 def _state(place: _Place) -> Check:
-    folder = _state_folder(place.env)
+    folder = state_folder(place.env)
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not nearest.is_dir():
         return Check("state", False, f"{nearest} is no folder", f"Remove {nearest}.")
@@ -203,13 +204,6 @@ def _state(place: _Place) -> Check:
         hint = f"sudo install -d -o $USER {folder}, or set STATE_DIRECTORY."
         return Check("state", False, f"{folder} cannot be written", hint)
     return Check("state", True, f"{folder} can be written")
-
-
-def _state_folder(env: Mapping[str, str]) -> Path:
-    if env.get("STATE_DIRECTORY"):
-        return Path(env["STATE_DIRECTORY"].split(":")[0]).absolute()
-    home = env.get("XDG_STATE_HOME") or str(Path(env.get("HOME") or "/root", ".local", "state"))
-    return Path(home, "aed").absolute()
 
 
 def _broker(place: _Place) -> Check:

@@ -41,6 +41,12 @@ class LoudTracker:
         self._sound = Sound(0, 0, 0, False)
         self._quiet_until = 0
 
+    def retune(self, rule: LoudRule | None) -> None:
+        """Go on with other levels; what is loud already stays."""
+        if (rule is None) != (self._rule is None):
+            raise ValueError("the loud sound cannot be switched while it is followed")
+        self._rule = rule
+
     @property
     def open_track(self) -> int | None:
         """The sound that has started and not ended."""

@@ -22,6 +22,9 @@ DEFAULT_MODEL = Path(__file__).parent / "models" / "yamnet256-esc10.tflite"
 LOUD_SOUND = "loud_sound"
 """Reserved: the event that depends on the level alone."""
 
+TEST_EVENT = "test_event"
+"""Reserved: the class of an event that somebody asked for to see that events arrive."""
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Probability = Annotated[float, Field(gt=0.0, le=1.0)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -191,8 +194,9 @@ class ModelManifest(_Strict):
             )
         if len(set(self.slugs)) != len(self.slugs):
             raise ValueError("two labels have the same slug")
-        if LOUD_SOUND in self.slugs:
-            raise ValueError(f"the slug '{LOUD_SOUND}' is reserved")
+        for reserved in (LOUD_SOUND, TEST_EVENT):
+            if reserved in self.slugs:
+                raise ValueError(f"the slug '{reserved}' is reserved")
         return self
 
 

@@ -6,8 +6,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -26,6 +27,12 @@ from aed_daemon.sinks.outbox import MemoryOutbox, Outbox
 from aed_daemon.sinks.protocol import BridgeInfo, Health, Sink, SourceLevel
 from aed_daemon.sinks.store_file import Opener
 from aed_daemon.sinks.store_rows import Limits
+from aed_daemon.state_file import StateFile
+
+if TYPE_CHECKING:
+    from aed_daemon.control.inbox import Inbox
+    from aed_daemon.sinks.mqtt_sink import MqttSink
+    from aed_daemon.sinks.published import Published
 
 _log = structlog.get_logger(__name__)
 
@@ -50,35 +57,53 @@ class Outlet:
         Model and engine.
     extra : sequence of Sink
         Further sinks, for a live view.
+    inbox : Inbox, optional
+        Takes the commands of subscribers.
+    state : Path, optional
+        Folder for what must survive a restart; None: nothing does.
     """
 
-    def __init__(self, config: Config, classifier: Classifier, *, extra: Sequence[Sink] = ()) -> None:
-        self._extra = extra
+    def __init__(
+        self,
+        config: Config,
+        classifier: Classifier,
+        *,
+        extra: Sequence[Sink] = (),
+        inbox: Inbox | None = None,
+        state: Path | None = None,
+    ) -> None:
+        self._extra, self._inbox, self._state = extra, inbox, state
+        self._published: Published | None = None
         self._lock = threading.Lock()
         self._states: dict[str, tuple[bool, str | None]] = {}
         self._outbox = _outbox(config, classifier)
-        self._publisher, begin = self._make(config, classifier, self._outbox)
-        begin()
+        self._publisher, self._mqtt = self._make(config, classifier, self._outbox)
+        if self._mqtt:
+            self._mqtt.start()
 
-    def exchange(self, config: Config, classifier: Classifier) -> None:
-        """Publish as another configuration says from now on; events that wait are kept.
+    def exchange(self, before: Config, config: Config, classifier: Classifier) -> None:
+        """Publish as another configuration says from now on, if it says so; events that wait are kept.
 
         Raises
         ------
         ConfigError
             For a password or certificate that cannot be read; nothing has changed then.
         """
+        if _publishing(before) == _publishing(config):
+            return
         outbox = self._outbox
         if isinstance(outbox, MemoryOutbox) and not outbox.capacity:
             # One that kept nothing has nothing to continue: a broker that is new begins at 0.
             outbox = _outbox(config, classifier)
-        publisher, begin = self._make(config, classifier, outbox)
+        publisher, mqtt = self._make(config, classifier, outbox)
         _relocate(outbox, config)
         with self._lock:
-            before, self._publisher, self._outbox = self._publisher, publisher, outbox
+            earlier, self._publisher, self._outbox = self._publisher, publisher, outbox
+            self._mqtt = mqtt
             states = dict(self._states)
-        before.close(2.0)
-        begin()  # after the goodbye: two connections with one client id would throw each other out
+        earlier.close(2.0)
+        if mqtt:
+            mqtt.start()  # after the goodbye: two connections with one client id would throw each other out
         for source, (online, reason) in states.items():
             publisher.availability(source, online, reason)
 
@@ -97,6 +122,16 @@ class Outlet:
             self._states[source] = (online, reason)
             self._publisher.availability(source, online, reason)
 
+    def retain(self, topic: str, payload: str) -> None:
+        """Publish a retained message through the present publisher; topic below prefix/node/."""
+        if self._mqtt:
+            self._mqtt.retain(topic, payload)
+
+    def respond(self, topic: str, payload: str) -> None:
+        """Publish the answer to a command; topic below prefix/node/."""
+        if self._mqtt:
+            self._mqtt.respond(topic, payload)
+
     def health(self, health: Health) -> None:
         """Publish how the daemon is."""
         self._publisher.health(health)
@@ -110,10 +145,10 @@ class Outlet:
 
     def _make(
         self, config: Config, classifier: Classifier, outbox: Outbox
-    ) -> tuple[Publisher, Callable[[], None]]:
-        """Return a publisher, and what makes it connect."""
+    ) -> tuple[Publisher, MqttSink | None]:
+        """Return a publisher, and the sink in it that is to be started, if there is one."""
         sinks: list[Sink] = list(self._extra)
-        begin: Callable[[], None] = _nothing
+        mqtt = None
         if config.output.jsonl and sys.stdout is None:
             _log.error(
                 "standard_output_is_closed", hint="Set output.jsonl = false, or give it somewhere to go."
@@ -124,19 +159,25 @@ class Outlet:
             sinks.append(JsonLinesSink(sys.stdout, _STDOUT_LINES))
         if config.mqtt.enabled:
             from aed_daemon.sinks.mqtt_sink import MqttSink
+            from aed_daemon.sinks.published import FILE_NAME, Published
 
+            if self._published is None:
+                self._published = Published(StateFile(self._state / FILE_NAME if self._state else None))
             info = _info(config, classifier, outbox.epoch)
             try:
-                mqtt = MqttSink(config.mqtt, config.node, info, outbox)
+                mqtt = MqttSink(
+                    config.mqtt, config.node, info, outbox, inbox=self._inbox, published=self._published
+                )
             except ConfigError as error:
                 raise located(error, config) from None
-            begin = mqtt.start
             sinks.append(mqtt)
-        return Publisher(outbox, sinks), begin
+        return Publisher(outbox, sinks), mqtt
 
 
-def _nothing() -> None:
-    """There is nothing to connect to."""
+def _publishing(config: Config) -> object:
+    """Return what an outlet depends on."""
+    names = [source.name for source in config.source]
+    return config.node, config.mqtt, config.outbox, config.output, config.detection, config.model, names
 
 
 def _outbox(config: Config, classifier: Classifier) -> MemoryOutbox | DiskOutbox:

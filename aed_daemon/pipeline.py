@@ -10,8 +10,9 @@ from typing import Protocol
 import structlog
 
 from aed_daemon.audio.ring import Gap, Ring, Stretch
+from aed_daemon.config import DetectionConfig
 from aed_daemon.detector import Decision, Detector
-from aed_daemon.events import Event
+from aed_daemon.events import Event, Reason
 from aed_daemon.overload import HopControl
 from aed_daemon.pipeline_counters import PipelineCounters
 from aed_daemon.reporting import EventReporter
@@ -58,6 +59,11 @@ class Pipeline:
         Sees every decision, for a live view.
     may_widen : bool
         Whether it may decide less often where it falls behind; not for a source that waits for it.
+
+    Attributes
+    ----------
+    stop_reason : str
+        Why sounds end that are open when the source is stopped.
     """
 
     def __init__(
@@ -78,7 +84,9 @@ class Pipeline:
         self._looked = (0.0, 0.0)
         self._on_decision = on_decision
         self._replacement: tuple[Detector, EventReporter] | None = None
+        self._retuning: DetectionConfig | None = None
         self._lock = threading.Lock()
+        self.stop_reason: Reason = "shutdown"
         self._origin = ring.read_index
         self._gap_end: int | None = None
         self.counters = PipelineCounters()
@@ -86,13 +94,18 @@ class Pipeline:
     def replace(self, detector: Detector, reporter: EventReporter) -> None:
         """Go on with another detector, from the next turn on; open events end as interrupted."""
         with self._lock:
-            self._replacement = (detector, reporter)
+            self._replacement, self._retuning = (detector, reporter), None
+
+    def retune(self, config: DetectionConfig) -> None:
+        """Go on with other thresholds, from the next turn on; see `Detector.retune`."""
+        with self._lock:
+            self._retuning = config
 
     def run(self) -> None:
         """Work until the ring is closed and empty, then end what is open."""
         while self._turn():
             pass
-        reason = "shutdown" if self._ring.close_reason == "stopped" else "end_of_input"
+        reason = self.stop_reason if self._ring.close_reason == "stopped" else "end_of_input"
         self._finish(reason)
 
     def _turn(self) -> bool:
@@ -139,11 +152,14 @@ class Pipeline:
     def _take_replacement(self) -> None:
         with self._lock:
             replacement, self._replacement = self._replacement, None
+            retuning, self._retuning = self._retuning, None
         if replacement:
             self._finish("interrupted")
             self._detector, self._reporter = replacement
             self._hops = HopControl(*self._detector.hop_range)
             self._origin = self._ring.read_index
+        if retuning:
+            self._detector.retune(retuning)
 
     def _take(self, piece: Stretch) -> None:
         self.counters.audio_s += len(piece.samples) / self._detector.spec.sample_rate_hz

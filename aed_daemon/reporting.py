@@ -10,9 +10,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from aed_daemon.config import Config
 from aed_daemon.events import Event, Level, ModelRef, Reason, iso_utc, new_ulid
 from aed_daemon.inference import Classifier
-from aed_daemon.manifest import BACKGROUND
+from aed_daemon.manifest import BACKGROUND, TEST_EVENT
 from aed_daemon.tracker import Sound, TrackEvent
 
 TOP_CLASSES = 3
@@ -161,6 +162,48 @@ class EventReporter:
     def _top(self, scores: NDArray[np.int8]) -> list[tuple[str, float]]:
         output = self._manifest.output
         return top_classes(scores, self._manifest.slugs, output.scale, output.zero_point)
+
+
+def test_events(
+    config: Config, source: str, classifier: Classifier, clock_synced: bool
+) -> tuple[Event, Event]:
+    """Return the start and the end of an event that shows that events arrive: no sound, no score."""
+    spec = classifier.manifest.spec
+    now = round(time.time(), 3)
+    start = Event(
+        type="start",
+        id=new_ulid(now),
+        epoch=NO_EPOCH,
+        seq=0,
+        node=config.node,
+        source=source,
+        class_=TEST_EVENT,
+        label="Test event",
+        score=None,
+        score_max=None,
+        score_mean=None,
+        start=iso_utc(now),
+        start_ts=now,
+        start_sample=0,
+        end=None,
+        end_sample=None,
+        duration_s=None,
+        reason=None,
+        published=iso_utc(now),
+        latency_ms=0,
+        level=Level(rms_dbfs=-120.0, peak_dbfs=-120.0, floor_dbfs=-120.0, snr_db=0.0, clipped=False),
+        top=[],
+        window_s=((spec.patch_frames - 1) * spec.hop_length + spec.win_length) / spec.sample_rate_hz,
+        hop_s=config.detection.hop_frames * spec.hop_length / spec.sample_rate_hz,
+        model=ModelRef(name=classifier.manifest.name, sha256=classifier.manifest.sha256),
+        engine=classifier.engine,
+        clip=None,
+        clock_synced=clock_synced,
+        gap_before=False,
+        replayed=False,
+    )
+    over = {"type": "end", "end": start.start, "end_sample": 0, "duration_s": 0.0}
+    return start, start.model_copy(update=over)
 
 
 def top_classes(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from aed_daemon.config import ClassConfig, DetectionConfig
-from aed_daemon.manifest import BACKGROUND, LabelSpec, ModelManifest, TensorSpec
+from aed_daemon.manifest import BACKGROUND, LOUD_SOUND, LabelSpec, ModelManifest, TensorSpec
 
 _FALLBACK = {"smoothing_s": 0.0, "min_duration_s": 0.0, "cooldown_s": 0.0, "end_after_s": 1.0}
 
@@ -69,6 +69,18 @@ def class_rules(detection: DetectionConfig, manifest: ModelManifest) -> list[Cla
         if label.slug != BACKGROUND and _pick("enabled", own, detection.defaults, label, True):
             rules.append(_rule(index, label, own, detection, manifest.output, frames_per_s))
     return rules
+
+
+def thresholds(detection: DetectionConfig, manifest: ModelManifest) -> dict[str, float]:
+    """Return at which score each enabled class starts, and the loud sound at how many dB over the floor."""
+    found = {}
+    for rule in class_rules(detection, manifest):
+        own = detection.classes.get(rule.slug, ClassConfig())
+        label = manifest.labels[rule.index]
+        found[rule.slug] = float(str(_pick("threshold_on", own, detection.defaults, label, None)))
+    if detection.loud_sound.enabled:
+        found[LOUD_SOUND] = detection.loud_sound.snr_db
+    return found
 
 
 def loud_rule(detection: DetectionConfig, manifest: ModelManifest) -> LoudRule | None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
+from aed_daemon.control.host import DaemonHost
+from aed_daemon.control.inbox import Inbox
+from aed_daemon.control.remote_control import RemoteControl
+from aed_daemon.control.settings import RemoteSettings
 from aed_daemon.errors import AedError
 from aed_daemon.health import ClockState
 from aed_daemon.logs import configure
 from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.notify import Notifier, ProgressWatch, SourceProgress
-from aed_daemon.sinks.protocol import Sink
+from aed_daemon.sinks.protocol import Health, Sink
 from aed_daemon.vitals import Vitals
 from aed_daemon.worker import SourceWorker
 
@@ -54,8 +60,17 @@ class Daemon:
         on_decision(source, decision) sees every hop.
     launched : mapping of str to Child, optional
         Capture processes that have been started already, by source.
+    settings : RemoteSettings, optional
+        What was set over MQTT in earlier runs; unset: nothing, and nothing is kept.
+    state : Path, optional
+        Folder for what must survive a restart; unset: nothing does.
     retry : bool
         False: a source that fails is not waited for; `run` raises its AudioError when all have ended.
+
+    Attributes
+    ----------
+    workers : dict of str to SourceWorker
+        The sources that are listened to.
 
     Raises
     ------
@@ -72,7 +87,10 @@ class Daemon:
         on_decision: Callable[[str, Decision], None] | None = None,
         retry: bool = True,
         launched: Mapping[str, Child] | None = None,
+        settings: RemoteSettings | None = None,
+        state: Path | None = None,
     ) -> None:
+        self._state = state
         self._config = config
         self._retry = retry
         self._read_config = reload
@@ -82,10 +100,15 @@ class Daemon:
         self._notifier = Notifier()
         self._watch = ProgressWatch()
         self._clock_state = ClockState()
+        self._settings = settings or RemoteSettings()
+        self._inbox = Inbox(on_arrival=self._stir)
+        self._host = DaemonHost(self, self._settings, self._clock_state)
+        self._control = RemoteControl(self._host, self._settings, self._inbox)
         self._vitals = Vitals()
+        self._stirred: queue.SimpleQueue[None] = queue.SimpleQueue()  # fit for signal handlers
         self._stopping = threading.Event()
         self._reloading = threading.Event()
-        self._workers: dict[str, SourceWorker] = {}
+        self.workers: dict[str, SourceWorker] = {}
         self._pending_states: list[tuple[str, bool, str | None]] = []
         self._states_lock = threading.Lock()
         self._outlet: Outlet | None = None
@@ -97,23 +120,23 @@ class Daemon:
     def stop(self) -> None:
         """Ask the main loop to end; from any thread or signal handler."""
         self._stopping.set()
+        self._stir()
 
     def request_reload(self) -> None:
         """Ask the main loop to read the configuration anew; from any thread or signal handler."""
         self._reloading.set()
+        self._stir()
+
+    def _stir(self) -> None:
+        """Have the main loop turn now; from any thread or signal handler."""
+        if self._stirred.empty():
+            self._stirred.put(None)
 
     def handle_signals(self) -> None:
         """SIGTERM and SIGINT end it, SIGHUP reloads; only from the main thread."""
-
-        def end(_number: int, _frame: FrameType | None) -> None:
-            self.stop()
-
-        def again(_number: int, _frame: FrameType | None) -> None:
-            self.request_reload()
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
-        signal.signal(signal.SIGHUP, again)
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        signal.signal(signal.SIGINT, lambda *_: self.stop())
+        signal.signal(signal.SIGHUP, lambda *_: self.request_reload())
 
     def run(self) -> None:
         """Listen until stopped, or until every source has come to its end."""
@@ -122,30 +145,36 @@ class Daemon:
         check_against_model(self._config, manifest)
         try:
             # Devices take their time to open: capture begins first, the ring keeps what comes.
+            self._settings.configure_sources(self._config.source)
             for source in self._config.source:
-                self._add_worker(source.name, manifest.spec.sample_rate_hz)
+                if self._settings.silence(source.name) is None:
+                    self._add_worker(source.name, manifest.spec.sample_rate_hz)
             from aed_daemon.outlet import Outlet
 
-            self._classifier = self._load_classifier(self._config)
-            outlet = Outlet(self._config, self._classifier, extra=self._extra_sinks)
+            self.classifier = self._load_classifier(self._config)
+            outlet = Outlet(
+                self._config, self.classifier, extra=self._extra_sinks, inbox=self._inbox, state=self._state
+            )
             with self._states_lock:
                 self._outlet = outlet
                 for state in self._pending_states:
                     outlet.availability(*state)
             self._clock_state.refresh()
-            for worker in self._workers.values():
+            self._control.configure(self._config, manifest)
+            for worker in self.workers.values():
                 self._listen(worker)
+            self._host.apply_listening()
             _log.info(
                 "listening",
-                sources=list(self._workers),
+                sources=list(self.workers),
                 model=manifest.name,
-                engine=self._classifier.engine,
+                engine=self.classifier.engine,
                 hop_s=self._config.detection.hop_frames / manifest.spec.frames_per_second,
             )
             self._loop()
         finally:
             self._shut_down()
-        for worker in self._workers.values():
+        for worker in self.workers.values():
             if worker.failure:
                 raise worker.failure
             if worker.reader.error and not self._retry:
@@ -154,25 +183,32 @@ class Daemon:
     # Main loop
 
     def _loop(self) -> None:
-        while not self._stopping.wait(_TURN_S if self._ready else _STARTING_TURN_S):
+        while not self._stopping.is_set():
+            with contextlib.suppress(queue.Empty):
+                self._stirred.get(timeout=_TURN_S if self._ready else _STARTING_TURN_S)
             self._turns += 1
             if self._reloading.is_set():
                 self._reloading.clear()
-                self._reload()
+                try:
+                    self.reload_now()
+                except AedError as error:
+                    _log.error("reload_refused", error=str(error))
+            self._control.turn()
             if step_s := self._clock_state.refresh():
                 _log.warning("clock_was_set", by_s=round(step_s, 3), synchronised=self._clock_state())
             self._become_ready()
             self._ping()
-            self._vitals.tell_losses(self._workers.values())
+            self._vitals.tell_losses(self.workers.values())
             self._report_health()
-            workers = self._workers.values()
-            if all(worker.ended for worker in workers) or any(worker.failure for worker in workers):
+            workers = self.workers.values()
+            heard_out = all(worker.ended for worker in workers) and len(workers) == len(self._config.source)
+            if heard_out or any(worker.failure for worker in workers):
                 return
 
     def _become_ready(self) -> None:
         if self._ready:
             return
-        counters = [worker.counters() for worker in self._workers.values()]
+        counters = [worker.counters() for worker in self.workers.values()]
         heard = any(detection.hops > 0 for _, detection in counters)
         # Those that wait for a device, or have ended, keep nobody waiting for the start.
         coming = any(capture.state in ("opening", "running") for capture, _ in counters)
@@ -187,7 +223,7 @@ class Daemon:
             return
         self._pinged_s = now_s
         sources = {}
-        for worker in self._workers.values():
+        for worker in self.workers.values():
             capture, detection = worker.counters()
             sources[worker.name] = SourceProgress(
                 state=capture.state, samples=capture.samples, hops=detection.hops
@@ -202,16 +238,14 @@ class Daemon:
         if now_s < self._health_due_s or self._outlet is None:
             return
         self._health_due_s = now_s + self._config.mqtt.health_interval_s
-        self._outlet.health(self._vitals.health(self._workers.values()))
+        self._outlet.health(self.health())
         if self._ready:
             self._notifier.status(self._status())
 
     def _status(self) -> str:
-        parts = []
-        for worker in self._workers.values():
-            state = worker.counters()[0].state
-            parts.append(f"{worker.name} {'listening' if state == 'running' else state}")
-        return f"{', '.join(parts)}; model {self._classifier.manifest.name} on {self._classifier.engine}"
+        told = {"running": "listening", "listening_off": "switched off"}
+        parts = [f"{name} {told.get(state, state)}" for name, state in self._host.source_states().items()]
+        return f"{', '.join(parts)}; model {self.classifier.manifest.name} on {self.classifier.engine}"
 
     # Sources
 
@@ -219,7 +253,7 @@ class Daemon:
         source = next(source for source in self._config.source if source.name == name)
         child = self._launched.pop(name, None)
         worker = SourceWorker(source, rate_hz, self._source_state, retry=self._retry, child=child)
-        self._workers[name] = worker
+        self.workers[name] = worker
         worker.start()
         return worker
 
@@ -235,7 +269,8 @@ class Daemon:
 
         # An interpreter belongs to one thread, so every source has its own.
         classifier = self._load_classifier(self._config)
-        return Detector(classifier, self._config.detection, worker.config.gain_db)
+        detection = self._settings.detection(worker.name, self._config.detection)
+        return Detector(classifier, detection, worker.config.gain_db)
 
     def _reporter(self, worker: SourceWorker) -> EventReporter:
         from aed_daemon.reporting import EventReporter
@@ -244,13 +279,15 @@ class Daemon:
         return EventReporter(
             self._config.node,
             worker.name,
-            self._classifier,
+            self.classifier,
             self._config.detection.hop_frames,
             lambda index: time.time() if (utc_s := clock.utc_s(index)) is None else utc_s,
             clock_synced=self._clock_state,
         )
 
     def _source_state(self, name: str, online: bool, reason: str | None) -> None:
+        if reason == "stopped":
+            reason = self._settings.silence(name) or reason
         with self._states_lock:
             if self._outlet is None:
                 self._pending_states.append((name, online, reason))
@@ -263,62 +300,95 @@ class Daemon:
 
         return load_classifier(config.model.path, config.model.engine, config.model.threads)
 
+    # For remote control, on the main loop's thread
+
+    @property
+    def config(self) -> Config:
+        """What holds now."""
+        return self._config
+
+    @property
+    def outlet(self) -> Outlet:
+        """Where everything goes; there once the main loop runs."""
+        if self._outlet is None:
+            raise RuntimeError("the daemon does not run yet")
+        return self._outlet
+
+    def health(self) -> Health:
+        """Return how the daemon is."""
+        return self._vitals.health(self.workers.values())
+
+    def open_source(self, name: str) -> None:
+        """Listen to a source that is silent."""
+        self._listen(self._add_worker(name, self.classifier.manifest.spec.sample_rate_hz))
+
+    def close_source(self, name: str, why: str) -> None:
+        """Close the device of a source, if it is open, and say why."""
+        worker = self.workers.get(name)
+        if worker is not None:
+            worker.stop(_PIPELINE_STOP_S, "listening_off")
+            self._vitals.retire(self.workers.pop(name))
+        self.outlet.availability(name, False, why)
+
     # Reload and end
 
-    def _reload(self) -> None:
-        """Take over a changed configuration; one with a fault changes nothing."""
-        if self._read_config is None or self._outlet is None:
-            return
+    def reload_now(self) -> bool:
+        """Take over a changed configuration; False where there is none to read.
+
+        Raises
+        ------
+        AedError
+            For one with a fault; nothing has changed then.
+        """
+        if self._read_config is None:
+            return False
         self._notifier.reloading()
         try:
-            config = self._read_config()
-            manifest = load_manifest(config.model.path or DEFAULT_MODEL)
-            check_against_model(config, manifest)
-            classifier = self._load_classifier(config)
-            before, self._config = self._config, config
-            try:
-                if _publishing(before) != _publishing(config):
-                    self._outlet.exchange(config, classifier)
-            except AedError:
-                self._config = before
-                raise
-        except AedError as error:
-            _log.error("reload_refused", error=str(error))
-        else:
-            self._classifier = classifier
-            if before.log != config.log:
-                configure(config.log)
-            self._exchange_workers(before, manifest.spec.sample_rate_hz)
-            _log.info("reloaded", sources=list(self._workers))
-        self._notifier.ready(self._status())
+            self._take_over(self._read_config())
+        finally:
+            self._notifier.ready(self._status())
+        return True
+
+    def _take_over(self, config: Config) -> None:
+        manifest = load_manifest(config.model.path or DEFAULT_MODEL)
+        check_against_model(config, manifest)
+        classifier = self._load_classifier(config)
+        before, self._config = self._config, config
+        try:
+            self.outlet.exchange(before, config, classifier)
+        except AedError:
+            self._config = before
+            raise
+        self.classifier = classifier
+        if before.log != config.log:
+            configure(config.log)
+        self._control.configure(config, manifest)
+        self._exchange_workers(before, manifest.spec.sample_rate_hz)
+        self._host.apply_listening()
+        _log.info("reloaded", sources=list(self.workers))
 
     def _exchange_workers(self, before: Config, rate_hz: int) -> None:
         """Keep sources that are as they were, with their devices open; exchange the others."""
         wanted = {source.name: source for source in self._config.source}
-        for name, worker in list(self._workers.items()):
+        for name, worker in list(self.workers.items()):
             if wanted.get(name) != worker.config:
                 worker.stop(_PIPELINE_STOP_S)
                 self._vitals.retire(worker)
-                del self._workers[name]
+                del self.workers[name]
             elif (before.detection, before.model, before.node) != (
                 self._config.detection,
                 self._config.model,
                 self._config.node,
             ):
                 worker.relisten(self._detector(worker), self._reporter(worker))
-        for name in wanted.keys() - self._workers.keys():
-            self._listen(self._add_worker(name, rate_hz))
+        for name in wanted.keys() - self.workers.keys():
+            if self._settings.silence(name) is None:
+                self._listen(self._add_worker(name, rate_hz))
 
     def _shut_down(self) -> None:
         self._notifier.stopping()
         deadline_s = time.monotonic() + _STOP_S
-        for worker in self._workers.values():
+        for worker in self.workers.values():
             worker.stop(_PIPELINE_STOP_S)
         if self._outlet:
             self._outlet.close(max(0.5, deadline_s - time.monotonic()))
-
-
-def _publishing(config: Config) -> object:
-    """Return what the outlet depends on."""
-    names = [source.name for source in config.source]
-    return config.node, config.mqtt, config.outbox, config.output, config.detection, config.model, names

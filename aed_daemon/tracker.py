@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Literal, NamedTuple
 
@@ -193,6 +193,24 @@ class Tracker:
         for state, rule in zip(self._states, self._rules, strict=True):
             state.retime(rule)
 
+    def retune(self, rules: Sequence[ClassRule]) -> None:
+        """Go on with other thresholds; what has been heard so far stays, and so does how hops are counted.
+
+        Raises
+        ------
+        ValueError
+            For rules of other classes, or that differ in more than their thresholds.
+        """
+        tuned = [
+            replace(rule, on_steps=other.on_steps, off_steps=other.off_steps)
+            for rule, other in zip(self._rules, rules, strict=False)
+        ]
+        if [_but_for_hops(rule) for rule in tuned] != [_but_for_hops(rule) for rule in rules]:
+            raise ValueError("only thresholds can be changed while sounds are followed")
+        self._rules = tuple(tuned)
+        for state, rule in zip(self._states, self._rules, strict=True):
+            state.rule = rule
+
     @property
     def open(self) -> dict[str, int]:
         """The sounds that have started and not ended: class to track."""
@@ -296,3 +314,7 @@ class Tracker:
             sound=heard.sound,
             reason=reason,
         )
+
+
+def _but_for_hops(rule: ClassRule) -> ClassRule:
+    return replace(rule, smoothing_hops=0, confirm_hops=0)

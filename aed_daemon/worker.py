@@ -16,7 +16,9 @@ from aed_daemon.sources import backoff_of, conditioning_of, source_maker
 
 if TYPE_CHECKING:
     from aed_daemon.audio.child import Child
+    from aed_daemon.config import DetectionConfig
     from aed_daemon.detector import Decision, Detector
+    from aed_daemon.events import Reason
     from aed_daemon.pipeline import Out, Pipeline
     from aed_daemon.reporting import EventReporter
 
@@ -99,8 +101,15 @@ class SourceWorker:
         if self._pipeline:
             self._pipeline.replace(detector, reporter)
 
-    def stop(self, timeout_s: float) -> None:
-        """Stop capturing and let the pipeline end what is open."""
+    def retune(self, config: DetectionConfig) -> None:
+        """Go on with other thresholds and lose nothing that has been heard."""
+        if self._pipeline:
+            self._pipeline.retune(config)
+
+    def stop(self, timeout_s: float, reason: Reason = "shutdown") -> None:
+        """Stop capturing and let the pipeline end what is open, for this reason."""
+        if self._pipeline:
+            self._pipeline.stop_reason = reason
         self.reader.stop()
         if self._thread:
             self._thread.join(timeout_s)

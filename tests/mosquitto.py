@@ -188,6 +188,35 @@ def make_certificates(folder: Path) -> None:
         )
 
 
+class Publisher:
+    """Publishes to a broker and waits for each acknowledgement.
+
+    Parameters
+    ----------
+    broker : Mosquitto
+        Where to.
+    """
+
+    def __init__(self, broker: Mosquitto) -> None:
+        client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        if broker.passwords:
+            client.username_pw_set(OBSERVER, PASSWORD)
+        client.connect("127.0.0.1", broker.port)
+        client.loop_start()
+        self._client = client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, payload: str | bytes, *, retain: bool = False) -> None:
+        """Publish, and wait until the broker has it."""
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10.0)
+
+
 @dataclass(frozen=True)
 class Message:
     """What a subscriber got."""

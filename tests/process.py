@@ -53,6 +53,7 @@ class NotifySocket:
     def close(self) -> None:
         """Let go of the socket."""
         self._socket.close()
+        self.path.unlink(missing_ok=True)
 
 
 class Daemon:
@@ -71,7 +72,9 @@ class Daemon:
         self.config = folder / "aed.toml"
         self.config.write_text(config)
         self.notify = NotifySocket(folder)
-        self._env = {**os.environ, **(env or {}), "NOTIFY_SOCKET": str(self.notify.path)}
+        self.state = folder / "state"
+        own = {"NOTIFY_SOCKET": str(self.notify.path), "STATE_DIRECTORY": str(self.state)}
+        self._env = {**os.environ, **own, **(env or {})}
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

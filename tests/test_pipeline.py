@@ -168,3 +168,33 @@ def test_counters_tell_hops_and_silence() -> None:
     assert pipeline.counters.hops == pipeline.counters.gated_hops == len(out.levels) == 9
     assert out.events == []
     assert out.levels[0].rms_dbfs == -120.0
+
+
+def test_other_thresholds_take_effect_and_no_hop_is_lost() -> None:
+    ring = Ring(16_000 * 10)
+    samples = bursts(8.0)
+    pipeline, out = make(ring)
+    deaf = EAGER.model_copy(
+        update={"defaults": EAGER.defaults.model_copy(update={"threshold_on": 1.0, "threshold_off": 1.0})}
+    )
+    pipeline.retune(deaf)
+    ring.write(samples, wait=False)
+    ring.close("ended")
+    pipeline.run()
+    plain, expected = run(samples)
+    assert pipeline.counters.hops == plain.counters.hops
+    assert out.levels == expected.levels, "the same hops, at the same samples"
+    assert any(event.class_ != "loud_sound" for event in expected.events)
+    assert [bare(event) for event in out.events] == [
+        bare(event) for event in expected.events if event.class_ == "loud_sound"
+    ]
+
+
+def test_a_source_that_is_switched_off_ends_its_sounds_with_that_reason() -> None:
+    ring = Ring(16_000 * 60)
+    ring.write(bursts(4.0), wait=False)
+    ring.close("stopped")
+    pipeline, out = make(ring)
+    pipeline.stop_reason = "listening_off"
+    pipeline.run()
+    assert "listening_off" in {event.reason for event in out.events}

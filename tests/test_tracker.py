@@ -236,3 +236,21 @@ def test_another_hop_never_confirms_too_early(confirm_s: float, hops: list[int],
         first += hop
     assert first >= round(confirm_s * 100, 6), "it was heard that long"
     assert first <= confirm_s * 100 + 2 * max(hops) + before, "and not much longer"
+
+
+def test_other_thresholds_go_on_with_what_was_heard() -> None:
+    stage = Stage(rule(end_after_frames=48))
+    (start,) = stage.play([150])
+    stage.tracker.retune([rule(end_after_frames=48, on_steps=200, off_steps=160)])
+    assert kinds(stage.play([159])) == []
+    (end,) = stage.play([159, 159])
+    assert (end.type, end.track, end.start_frame) == ("end", start.track, start.start_frame)
+    assert kinds(stage.play([199, 199])) == []
+    assert kinds(stage.play([200])) == ["start"]
+
+
+def test_retuning_is_for_thresholds_alone() -> None:
+    stage = Stage(rule())
+    for other in ([rule(end_after_frames=12)], [rule(slug="rain")], [rule(), rule()], []):
+        with pytest.raises(ValueError, match="only thresholds"):
+            stage.tracker.retune(other)

@@ -128,6 +128,15 @@ class Delivery:
             for entry in entries:
                 self._send_event(entry)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether another message may be under way."""
+        return len(self._under_way) < self._window
+
+    def send(self, topic: str, payload: str) -> None:
+        """Send what is not repeated should the connection be lost; only while there is room."""
+        self._send(topic, payload)
+
     def acknowledged(self, acks: Iterable[Ack]) -> None:
         """Let go of what the broker has taken, and put aside what it refuses."""
         for ack in acks:

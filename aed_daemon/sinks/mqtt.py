@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from aed_daemon.config import MqttConfig, default_node_name
 from aed_daemon.sinks.broker_errors import cannot_connect, lost, no_answer, refused
@@ -30,6 +31,9 @@ TCP_TIMEOUT_S = 5.0
 CONNACK_TIMEOUT_S = 10.0
 """Longest wait for the broker's answer once there is a connection."""
 
+MAX_INCOMING_BYTES = 65_536
+"""With MQTT 5 a broker keeps larger packets to itself."""
+
 _FLUSH_S = 0.5
 _UNLIMITED = 65_535
 
@@ -40,6 +44,15 @@ class Ack:
 
     mid: int
     failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that we are subscribed to; `retained`: it was not meant for now."""
+
+    topic: str
+    payload: bytes
+    retained: bool
 
 
 class Wake:
@@ -104,6 +117,9 @@ class Connection:
         self._config = config
         self._wake = wake
         self._acks: list[Ack] = []
+        self._incoming: list[Incoming] = []
+        self._refused: list[str] = []
+        self._asked: dict[int, list[str]] = {}
         self._answer: ReasonCode | None = None
         self._goodbye: str | None = None
         self._detail: str | None = None
@@ -128,6 +144,8 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         client.on_log = self._on_log
         self._client = client
 
@@ -140,12 +158,17 @@ class Connection:
             There is no connection; says why.
         """
         config = self._config
+        properties = None
+        if self._v5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = MAX_INCOMING_BYTES
         try:
             self._client.connect(
                 config.host,
                 config.effective_port,
                 keepalive=config.keepalive_s,
                 clean_start=True if self._v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
+                properties=properties,
             )
         except (OSError, ValueError) as error:
             raise cannot_connect(config, error) from error
@@ -178,6 +201,32 @@ class Connection:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = expiry_s
         return self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties).mid
+
+    def subscribe(self, topics: list[str]) -> None:
+        """Ask for what is published from now on; `take_incoming` returns it.
+
+        With MQTT 5 the broker sends nothing that it retains, and marks what is published as retained;
+        with 3.1.1 it sends what it retains, marked.
+        """
+        if self._v5:
+            options = SubscribeOptions(
+                qos=1, retainAsPublished=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND
+            )
+            _, mid = self._client.subscribe([(topic, options) for topic in topics])
+        else:
+            _, mid = self._client.subscribe([(topic, 1) for topic in topics])
+        if mid is not None:
+            self._asked[mid] = topics
+
+    def take_incoming(self) -> list[Incoming]:
+        """Return what has arrived since the last call."""
+        incoming, self._incoming = self._incoming, []
+        return incoming
+
+    def take_refused(self) -> list[str]:
+        """Return the subscriptions that the broker has refused since the last call."""
+        refused, self._refused = self._refused, []
+        return refused
 
     def pump(self, timeout_s: float) -> list[Ack]:
         """Read and write until something happens, `Wake` or `timeout_s`; return what was acknowledged.
@@ -247,6 +296,19 @@ class Connection:
         self, _client: paho.Client, _data: Any, mid: int, code: ReasonCode, _properties: Any
     ) -> None:
         self._acks.append(Ack(mid, str(code) if code.is_failure else None))
+
+    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # no command has such a topic
+            return
+        self._incoming.append(Incoming(topic, bytes(message.payload), bool(message.retain)))
+
+    def _on_subscribe(
+        self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Any
+    ) -> None:
+        topics = self._asked.pop(mid, [])
+        self._refused += [topic for topic, code in zip(topics, codes, strict=False) if code.is_failure]
 
     def _on_log(self, _client: paho.Client, _data: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:  # the only place where paho says what went wrong

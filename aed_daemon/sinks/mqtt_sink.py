@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from aed_daemon.config import MqttConfig
+from aed_daemon.control.inbox import Inbox
 from aed_daemon.sinks.board import RetainedBoard
 from aed_daemon.sinks.broker_errors import NoConnectionError, broker_address
 from aed_daemon.sinks.credentials import load_credentials
 from aed_daemon.sinks.delivery import ACK_TIMEOUT_S, Delivery
+from aed_daemon.sinks.desk import Desk
+from aed_daemon.sinks.homeassistant import birth_topic
 from aed_daemon.sinks.mqtt import Connection, Wake
 from aed_daemon.sinks.outbox import Outbox
+from aed_daemon.sinks.published import Published
 from aed_daemon.sinks.ratelimit import OncePer
 from aed_daemon.sinks.topics import (
     OFFLINE,
@@ -28,6 +32,7 @@ from aed_daemon.sinks.topics import (
     info_payload,
     level_payload,
 )
+from aed_daemon.state_file import StateFile
 
 if TYPE_CHECKING:
     from aed_daemon.events import Event
@@ -55,6 +60,15 @@ class MqttSink:
         What the daemon is; its sources and classes get their retained topics.
     outbox : Outbox
         Where the events are that this sink delivers: the Publisher's.
+    inbox : Inbox, optional
+        Takes commands; None: nobody may send any.
+    published : Published, optional
+        What earlier processes have left at the broker; None: nothing.
+
+    Attributes
+    ----------
+    settled : bool
+        Whether a broker has taken everything once.
 
     Raises
     ------
@@ -69,7 +83,16 @@ class MqttSink:
     a connect that hangs inside the system cannot keep the process from ending.
     """
 
-    def __init__(self, config: MqttConfig, node: str, info: BridgeInfo, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        config: MqttConfig,
+        node: str,
+        info: BridgeInfo,
+        outbox: Outbox,
+        *,
+        inbox: Inbox | None = None,
+        published: Published | None = None,
+    ) -> None:
         self._config = config
         self._credentials = load_credentials(config)
         self._client_id = config.client_id or node
@@ -78,6 +101,10 @@ class MqttSink:
         self._outbox = outbox
         self._board = RetainedBoard()
         self._quiet = OncePer()
+        birth = birth_topic(config.homeassistant) if config.homeassistant.enabled else None
+        self._desk = Desk(self._topics, inbox if config.remote_control else None, birth, self._quiet)
+        self._published = published or Published(StateFile(None))
+        self.settled = False
         self._lock = threading.Lock()
         self._levels: dict[str, SourceLevel] = {}
         self._level_sent: dict[str, float] = {}
@@ -118,11 +145,15 @@ class MqttSink:
     def start(self) -> None:
         """Begin to connect, on a thread of its own."""
         if self._thread is None:
+            self._published.begin(self._board, self._config, self._topics, self._info)
             self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
             self._thread.start()
 
     def event(self, event: Event) -> None:
         """Put up the class's new state; the event itself is in the outbox already."""
+        if event.class_ not in self._info.classes:  # a test event has no state
+            self._wake.wake()
+            return
         state = "OFF" if event.type == "end" else "ON"
         self._board.set(self._topics.class_state(event.source, event.class_), state)
         self._board.set(self._topics.class_attributes(event.source, event.class_), attributes_payload(event))
@@ -141,6 +172,16 @@ class MqttSink:
                 self._levels[level.source] = _with_peak_of(held, level) if held else level
             if self._level_due_in(level.source) <= 0:
                 self._wake.wake()
+
+    def retain(self, topic: str, payload: str) -> None:
+        """Put up a retained message; the topic is below prefix/node/."""
+        if self._board.set(self._topics.below(topic), payload):
+            self._wake.wake()
+
+    def respond(self, topic: str, payload: str) -> None:
+        """Publish an answer, once; the oldest goes where too many wait for a connection."""
+        self._desk.respond(topic, payload)
+        self._wake.wake()
 
     def health(self, health: Health) -> None:
         """Publish how the daemon is, with this sink's own figures filled in."""
@@ -204,9 +245,8 @@ class MqttSink:
             connection.drop()
 
     def _deliver(self, connection: Connection) -> None:
-        self._board.all_unsent()
-        with self._lock:
-            self._health_unsent = self._health is not None
+        self._everything_again()
+        self._desk.open(connection)
         delivery = Delivery(
             connection,
             self._outbox,
@@ -215,12 +255,21 @@ class MqttSink:
             self._quiet,
             expiry_s=self._config.event_expiry_s or None,
         )
-        while not self._closing.is_set() or (not delivery.idle and time.monotonic() < self._last_moment()):
+        while not self._closing.is_set() or (
+            not (delivery.idle and self._desk.idle) and time.monotonic() < self._last_moment()
+        ):
             self._renew_info()
+            self._desk.send(delivery)
             delivery.fill()
             self._send_health(connection)
             self._send_levels(connection)
             delivery.acknowledged(connection.pump(self._patience()))
+            self._desk.receive(connection)
+            if self._desk.take_birth():
+                self._everything_again()
+            if not self.settled and delivery.idle:
+                self._published.settled()
+                self.settled = True
             if delivery.stuck:
                 raise NoConnectionError(
                     f"it left a message unacknowledged for {ACK_TIMEOUT_S:.0f} s",
@@ -230,6 +279,12 @@ class MqttSink:
         while not delivery.idle and time.monotonic() < self._deadline:
             delivery.fill()
             delivery.acknowledged(connection.pump(min(0.1, max(0.0, self._deadline - time.monotonic()))))
+
+    def _everything_again(self) -> None:
+        """Publish all that is retained: the broker or Home Assistant may not have it."""
+        self._board.all_unsent()
+        with self._lock:
+            self._health_unsent = self._health is not None
 
     def _renew_info(self) -> None:
         """Say so when the outbox had to begin a new epoch."""
@@ -258,7 +313,8 @@ class MqttSink:
             return min(0.1, max(0.0, self._last_moment() - time.monotonic()))
         with self._lock:
             sources = list(self._levels)
-        return min([1.0, *(max(0.0, self._level_due_in(source)) for source in sources)])
+        waits = [self._desk.birth_due_in(), *(self._level_due_in(source) for source in sources)]
+        return min([1.0, *(max(0.0, wait) for wait in waits)])
 
     def _level_due_in(self, source: str) -> float:
         interval = max(_LEAST_LEVEL_INTERVAL_S, self._config.level_interval_s)

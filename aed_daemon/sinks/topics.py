@@ -33,11 +33,16 @@ class Topics:
     """
 
     def __init__(self, prefix: str, node: str) -> None:
+        self.node = node
         self.base = f"{prefix}/{node}"
         self.bridge_state = f"{self.base}/bridge/state"
         self.bridge_info = f"{self.base}/bridge/info"
         self.bridge_health = f"{self.base}/bridge/health"
         self.outbox_dropped = f"{self.base}/bridge/outbox_dropped"
+
+    def below(self, topic: str) -> str:
+        """Return a topic of this node."""
+        return f"{self.base}/{topic}"
 
     def availability(self, source: str) -> str:
         """Return where a source's availability is kept."""
@@ -50,6 +55,31 @@ class Topics:
     def level(self, source: str) -> str:
         """Return where a source's level goes."""
         return f"{self.base}/{source}/level"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What commands are sent to, as subscriptions."""
+        return (
+            f"{self.base}/bridge/request/+",
+            f"{self.base}/+/class/+/threshold/set",
+            f"{self.base}/+/listening/set",
+        )
+
+    def listening_state(self, source: str) -> str:
+        """Return where it is kept whether a source is to be listened to."""
+        return f"{self.base}/{source}/listening/state"
+
+    def listening_set(self, source: str) -> str:
+        """Return where that is switched."""
+        return f"{self.base}/{source}/listening/set"
+
+    def threshold_state(self, source: str, slug: str) -> str:
+        """Return where the threshold of a source's class is kept."""
+        return f"{self.base}/{source}/class/{slug}/threshold/state"
+
+    def threshold_set(self, source: str, slug: str) -> str:
+        """Return where that is set."""
+        return f"{self.base}/{source}/class/{slug}/threshold/set"
 
     def class_state(self, source: str, slug: str) -> str:
         """Return where it is kept whether a source hears a class."""

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aed_daemon.audio.capture import MessageParser
 from aed_daemon.audio.file import AudioFile
-from aed_daemon.audio.microphone import ERROR, FORMAT, HEADER
+from aed_daemon.audio.framing import ERROR, FORMAT, HEADER, MessageParser
 from aed_daemon.audio.pcm import CommandSource
 from aed_daemon.errors import AudioError
 from tests.fuzz import clean, damaged

@@ -1,0 +1,1 @@
+"""Remote control: what subscribers may ask of the daemon, and what they have set."""
