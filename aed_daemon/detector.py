@@ -6,6 +6,7 @@ indices only: no clock, no thread, no network.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -132,9 +133,14 @@ class Detector:
         self._tracker.retune(rules)
         self._loud.retune(loud_rule(config, self._classifier.manifest))
 
-    def push(self, samples: NDArray[np.float32]) -> list[Decision]:
-        """Take samples, float32 (n,) at the model's rate, and return the decisions that fall."""
-        self._waiting.append(self._level.push(samples))
+    def push(
+        self, samples: NDArray[np.float32], clipped: Sequence[tuple[int, int]] | None = None
+    ) -> list[Decision]:
+        """Take samples, float32 (n,) at the model's rate, and return the decisions that fall.
+
+        `clipped` as for `LevelStream.push`.
+        """
+        self._waiting.append(self._level.push(samples, clipped))
         return [self._decide(patch) for patch in self._patches.push(self._mel.push(samples))]
 
     def finish(self, reason: str | None) -> list[TrackEvent]:

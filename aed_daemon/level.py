@@ -81,9 +81,22 @@ class LevelStream:
     def reset(self) -> None:
         """Forget the samples held; what comes next is level frame 0."""
         self._pending = np.empty(0, np.float32)
+        self._frame = 0
+        self._marked: set[int] = set()
 
-    def push(self, samples: NDArray[np.float32]) -> LevelFrames:
-        """Take samples, float32 (n,), and return the level of the frames that they complete."""
+    def push(
+        self, samples: NDArray[np.float32], clipped: Sequence[tuple[int, int]] | None = None
+    ) -> LevelFrames:
+        """Take samples, float32 (n,), and return the level of the frames that they complete.
+
+        Parameters
+        ----------
+        samples : ndarray, float32 (n,)
+            What follows on.
+        clipped : sequence of (int, int), optional
+            Which of them, [first, end) counted from the last reset, the device has clipped; None:
+            those whose magnitude is its full scale.
+        """
         joined = np.concatenate([self._pending, samples]) if self._pending.size else samples
         whole = len(joined) // self._hop * self._hop
         self._pending = np.array(joined[whole:], np.float32)
@@ -91,7 +104,16 @@ class LevelStream:
         peak = np.abs(frames).max(axis=1, initial=0.0)
         # einsum adds each row by itself in a fixed order, whatever the number of rows.
         mean_square = np.einsum("ij,ij->i", frames, frames) / self._hop
-        return LevelFrames(to_cdb(mean_square), to_cdb(peak**2), peak >= self._clips_at)
+        full = peak >= self._clips_at if clipped is None else self._marks(clipped, len(frames))
+        self._frame += len(frames)
+        return LevelFrames(to_cdb(mean_square), to_cdb(peak**2), full)
+
+    def _marks(self, clipped: Sequence[tuple[int, int]], frames: int) -> NDArray[np.bool_]:
+        for first, end in clipped:
+            self._marked.update(range(first // self._hop, (end - 1) // self._hop + 1))
+        full = np.array([frame in self._marked for frame in range(self._frame, self._frame + frames)], bool)
+        self._marked = {frame for frame in self._marked if frame >= self._frame + frames}
+        return full
 
 
 class NoiseFloor:

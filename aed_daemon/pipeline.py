@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from aed_daemon.audio.clipping import ClipMarks, Span
 from aed_daemon.audio.ring import Gap, Ring, Stretch
 from aed_daemon.config import DetectionConfig
 from aed_daemon.detector import Decision, Detector
@@ -55,6 +56,8 @@ class Pipeline:
         Makes events of what the tracker says.
     out : Out
         Takes them.
+    clips : ClipMarks, optional
+        Which samples the device has clipped; else it is judged by what is in the ring.
     on_decision : callable, optional
         Sees every decision, for a live view.
     may_widen : bool
@@ -74,12 +77,13 @@ class Pipeline:
         reporter: EventReporter,
         out: Out,
         *,
+        clips: ClipMarks | None = None,
         on_decision: Callable[[Decision], None] | None = None,
         may_widen: bool = False,
     ) -> None:
         self._source, self._ring, self._out = source, ring, out
         self._detector, self._reporter = detector, reporter
-        self._may_widen = may_widen
+        self._clips, self._may_widen = clips, may_widen
         self._hops = HopControl(*detector.hop_range)
         self._looked = (0.0, 0.0)
         self._on_decision = on_decision
@@ -163,12 +167,18 @@ class Pipeline:
 
     def _take(self, piece: Stretch) -> None:
         self.counters.audio_s += len(piece.samples) / self._detector.spec.sample_rate_hz
-        for decision in self._detector.push(piece.samples):
+        for decision in self._detector.push(piece.samples, self._clipped(piece)):
             self.counters.hops += 1
             self.counters.gated_hops += decision.gated
             self._publish(decision)
             if self._on_decision:
                 self._on_decision(decision)
+
+    def _clipped(self, piece: Stretch) -> list[Span] | None:
+        if self._clips is None:
+            return None
+        spans = self._clips.take(piece.first_sample, piece.first_sample + len(piece.samples))
+        return [(first - self._origin, end - self._origin) for first, end in spans]
 
     def _publish(self, decision: Decision) -> None:
         for event in decision.events:

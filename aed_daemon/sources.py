@@ -17,7 +17,7 @@ from aed_daemon.config_sources import (
 )
 from aed_daemon.config_sources import Source as SourceConfig
 
-_PATIENCE_S = 8.0
+_PATIENCE_S = 20.0
 """How long a capture process looks for its microphone before a fresh one takes over."""
 
 

@@ -90,6 +90,7 @@ class SourceWorker:
             detector,
             reporter,
             out,
+            clips=self.reader.clips,
             on_decision=on_decision,
             may_widen=self.reader.live,
         )

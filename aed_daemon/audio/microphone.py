@@ -23,7 +23,7 @@ from aed_daemon.audio.backend import BLOCK_S, SAMPLE_BYTES, Opened, Wanted
 from aed_daemon.audio.choice import AbsentError, Device, DeviceError, choose
 from aed_daemon.audio.framing import ERROR, FORMAT, Pipe
 
-_AGAIN_S = 0.5
+_AGAIN_S = 1.0
 """Pause before a device that was not there is looked for again."""
 
 _USUAL_RATES_HZ = (48_000, 44_100, 32_000, 16_000)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aed_daemon.audio.backoff import Backoff
+from aed_daemon.audio.clipping import ClipMarks
 from aed_daemon.audio.clock import SampleClock
 from aed_daemon.audio.ring import Ring
 from aed_daemon.audio.session import Conditioning, Session
@@ -97,6 +98,8 @@ class CaptureReader:
     ----------
     ring : Ring
         Where the samples are.
+    clips : ClipMarks
+        Which of the samples in the ring were clipped by the device.
     clock : SampleClock
         From an index in the ring to UTC.
     error : AudioError or None
@@ -126,6 +129,7 @@ class CaptureReader:
         self.live = self._source.live
         capacity = round(ring_s * rate_hz)
         self.ring = Ring(capacity, keep=capacity // _KEEP_OF_RING)
+        self.clips = ClipMarks()
         self.clock = SampleClock(rate_hz, exact=not self.live)
         self.error: AudioError | None = None
         self._lock = threading.Lock()
@@ -209,6 +213,8 @@ class CaptureReader:
                     base = self._begin(len(block.samples) / form.rate_hz)
                 elif block.first_sample != session.next_native or block.gap_before:
                     self._gap(session, block, base)
+                for first, end in session.clipped(block):
+                    self.clips.add((base + first, base + end))
                 self._write(session.push(block))
                 self._advanced(base, session, block)
         finally:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aed_daemon.audio.clipping import FULL_SCALE, Span, spans_of
 from aed_daemon.audio.condition import DC_BLOCK_HZ, Conditioner
 from aed_daemon.audio.resample import Resampler
 from aed_daemon.audio.source import Block, PcmFormat
@@ -74,6 +75,14 @@ class Session:
         else:
             self._value = heard[-1]
             self.same_samples = 0
+
+    def clipped(self, block: Block) -> list[Span]:
+        """Return which samples at the model's rate a block has clipped ones for, as spans."""
+        over = (np.abs(block.samples[:, self._heard]) >= FULL_SCALE).any(axis=1)
+        if not over.any():
+            return []
+        native = np.flatnonzero(over) + (block.first_sample - self._first_native)
+        return spans_of(native * self._model_rate_hz // self.rate_hz)
 
     def begin(self, block: Block) -> None:
         """Let `block` be the first."""

@@ -94,6 +94,7 @@ def replay_file(
             clock_synced=clock_state,
         ),
         _Printer(lambda: reader.clock.utc_s(0), as_json=as_json),
+        clips=reader.clips,
         on_decision=on_decision,
     )
     reader.start()
