@@ -105,7 +105,8 @@ def work(folder: Path, seed: int, steps: int) -> None:
     def settle() -> None:
         for entry in outbox.pending(chance.randint(1, 16)):
             refused = chance.random() < 0.1
-            mark("let go", epoch=entry.event.epoch, seq=entry.event.seq, refused=refused)
+            event = entry.event
+            mark("let go", epoch=event.epoch, seq=event.seq, id=event.id, type=event.type)
             if refused:
                 outbox.dead_letter(entry.position, "Not authorized")
             else:

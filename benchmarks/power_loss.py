@@ -37,10 +37,15 @@ Number = tuple[str, int]
 
 @dataclass
 class Marks:
-    """What a working process has written down until some instant."""
+    """What a working process has written down until some instant.
+
+    An event that was stored just before a kill has no mark of its commit; it may show up later, as
+    one that was delivered or dropped.
+    """
 
     committed: dict[Number, tuple[str, str]] = field(default_factory=dict)
-    let_go: set[Number] = field(default_factory=set)
+    delivered: dict[Number, tuple[str, str]] = field(default_factory=dict)
+    announced: set[Number] = field(default_factory=set)
 
     def add(self, line: str) -> None:
         """Add a mark."""
@@ -48,15 +53,14 @@ class Marks:
         if mark["what"] == "committed":
             self.committed[mark["epoch"], mark["seq"]] = mark["id"], mark["type"]
         elif mark["what"] == "let go":
-            self.let_go.add((mark["epoch"], mark["seq"]))
+            self.delivered[mark["epoch"], mark["seq"]] = mark["id"], mark["type"]
         else:
-            self.let_go |= {(mark["epoch"], seq) for seq in range(mark["first"], mark["last"] + 1)}
+            self.announced |= {(mark["epoch"], seq) for seq in range(mark["first"], mark["last"] + 1)}
 
-    @property
     def open_ids(self) -> set[str]:
-        """What has started and not ended."""
-        over = {identity for identity, kind in self.committed.values() if kind == "end"}
-        return {identity for identity, _ in self.committed.values()} - over
+        """Return what has started and not ended."""
+        seen = [*self.committed.values(), *self.delivered.values()]
+        return {identity for identity, _ in seen} - {identity for identity, kind in seen if kind == "end"}
 
 
 @dataclass(frozen=True)
@@ -92,21 +96,23 @@ def judge(folder: Path, marks: Marks) -> Verdict:
         covered = {number for hole in store.holes() for number in _numbers(hole)}
     finally:
         store.close()
-    known = kept.keys() | {(event.epoch, event.seq) for event in refused} | covered | marks.let_go
+    dropped = covered | marks.announced
+    known = kept.keys() | {(event.epoch, event.seq) for event in refused} | dropped | marks.delivered.keys()
     new = {(event.epoch, event.seq) for event in heard}
-    last_epoch = max(marks.committed, key=list(marks.committed).index)[0] if marks.committed else None
+    last_epoch = next(reversed(marks.committed))[0] if marks.committed else None
     changed = sum(
         event.id != marks.committed[number][0] for number, event in kept.items() if number in marks.committed
     )
     ended = {event.id for event in [*kept.values(), *refused, *heard] if event.type == "end"}
     damaged = any("damaged" in file.name for file in folder.iterdir())
+    unseen = len(dropped - marks.committed.keys())
     continued = last_epoch in (None, heard[-1].epoch)
     return Verdict(
         corrupt=int(damaged or not on_disk or not continued),
         lost=len(marks.committed.keys() - known),
         reused=len(new & marks.committed.keys()) + count - len(kept),
         changed=changed,
-        left_open=len(marks.open_ids - ended),
+        left_open=max(0, len(marks.open_ids() - ended) - unseen),
     )
 
 

@@ -225,6 +225,7 @@ class Message:
     payload: str
     retain: bool
     qos: int
+    expiry_s: int | None = None
 
     def json(self) -> Any:
         """Return the payload, parsed."""
@@ -260,7 +261,13 @@ class Subscriber:
         client.on_subscribe = lambda *_: self._subscribed.set()
         client.on_disconnect = lambda *_: self._subscribed.clear()
         client.on_message = lambda _client, _data, message: self.messages.append(
-            Message(message.topic, message.payload.decode(), message.retain, message.qos)
+            Message(
+                message.topic,
+                message.payload.decode(),
+                message.retain,
+                message.qos,
+                getattr(message.properties, "MessageExpiryInterval", None),
+            )
         )
         self._client = client
         client.connect("localhost", broker.port)

@@ -9,6 +9,7 @@ from typing import Any
 from aed_daemon.config import MqttConfig
 from aed_daemon.events import Event, Level, ModelRef, iso_utc, new_ulid
 from aed_daemon.publisher import Publisher
+from aed_daemon.sinks.disk_outbox import DiskOutbox
 from aed_daemon.sinks.mqtt_sink import MqttSink
 from aed_daemon.sinks.outbox import MemoryOutbox
 from aed_daemon.sinks.protocol import BridgeInfo
@@ -68,8 +69,8 @@ def draft(**changes: Any) -> Event:
 class Daemon:
     """The output side of a daemon: publisher, outbox and MQTT sink."""
 
-    def __init__(self, config: MqttConfig, outbox: MemoryOutbox) -> None:
-        self.outbox = outbox
+    def __init__(self, config: MqttConfig, outbox: MemoryOutbox | DiskOutbox) -> None:
+        self.outbox: Any = outbox
         self.sink = MqttSink(config, NODE, INFO, outbox)
         self.publisher = Publisher(outbox, [self.sink])
 
@@ -87,7 +88,9 @@ def settings(broker: Mosquitto | int, **changes: Any) -> MqttConfig:
 
 
 @contextmanager
-def running(broker: Mosquitto | int, outbox: MemoryOutbox | None = None, **changes: Any) -> Iterator[Daemon]:
+def running(
+    broker: Mosquitto | int, outbox: MemoryOutbox | DiskOutbox | None = None, **changes: Any
+) -> Iterator[Daemon]:
     """Run the output side of a daemon."""
     daemon = Daemon(settings(broker, **changes), outbox or MemoryOutbox(10_000))
     daemon.sink.start()
