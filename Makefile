@@ -8,9 +8,10 @@ RUN_PACKAGES := libportaudio2 mosquitto python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) alsa-utils faketime pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg g++ python3-dev cmake cppcheck clang \
 	gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user
+CONTAINER_PACKAGES := debootstrap systemd-container qemu-user-static binfmt-support
 TRAIN_PACKAGES := espeak-ng ffmpeg g++ python3-dev
 
-.PHONY: help install run test check format bench mcu negatives model train-folds evaluate docs install-service lock clean
+.PHONY: help install run test check format bench mcu negatives model train-folds evaluate docs deb deb-test fuzz install-service lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -77,6 +78,17 @@ docs: $(VENV)/.dev ## generate the reference pages
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -c scripts/lock-limits.txt -o constraints.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt -o packaging/debian/requirements.txt
+
+deb: $(BIN)/python ## build a Debian 12 package in build/; ARGS=arm64 or armhf for another architecture
+	PYTHON=$(BIN)/python packaging/debian/build.sh $(ARGS)
+
+deb-test: deb $(VENV)/.dev ## install the package in a Debian 12 of its own and boot it (as root); ARGS=armhf
+	@scripts/system-packages.sh $(CONTAINER_PACKAGES)
+	$(BIN)/python -m benchmarks.package $(ARGS)
+
+fuzz: $(VENV)/.dev ## 100,000 configurations and more for every parser; writes benchmarks/reliability.json
+	$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
 install-service: ## install the daemon under /opt/aed with its systemd unit (as root)
 	sh systemd/install.sh

@@ -129,8 +129,8 @@ class NativeLibrary:
             mode = f"{stat.S_IMODE(status.st_mode):03o}"
             raise self._unsafe(f"others may write it (mode {mode})", f"chmod go-w {self._path}")
         folder = self._path.parent
-        shared = folder.stat().st_mode
-        if shared & stat.S_IWOTH and not shared & stat.S_ISVTX:
+        access = folder.stat().st_mode
+        if access & stat.S_IWOTH and not access & stat.S_ISVTX:
             raise self._unsafe("others may exchange it in its folder", f"chmod o-w {folder}")
 
     def _unsafe(self, got: str, command: str) -> ModelError:
