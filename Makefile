@@ -10,7 +10,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins 
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user
 TRAIN_PACKAGES := espeak-ng ffmpeg g++ python3-dev
 
-.PHONY: help install run test check format bench mcu negatives model train-folds evaluate docs install-service lock clean
+.PHONY: help install run test check format bench mcu negatives model train-folds evaluate docs container install-service lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -77,6 +77,11 @@ docs: $(VENV)/.dev ## generate the reference pages
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -c scripts/lock-limits.txt -o constraints.txt
+
+container: $(VENV)/.dev ## as root: a real Home Assistant in a Debian root (build/trixie, 2 GB) discovers the daemon
+	@scripts/system-packages.sh debootstrap $(TEST_PACKAGES)
+	scripts/home-assistant-root.sh build/trixie
+	$(BIN)/python -m tests.container.verify_home_assistant build/trixie
 
 install-service: ## install the daemon under /opt/aed with its systemd unit (as root)
 	sh systemd/install.sh
