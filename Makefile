@@ -11,7 +11,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) alsa-utils faketime pulseaudio pulseaudio-utils
 CONTAINER_PACKAGES := debootstrap systemd-container qemu-user-static binfmt-support
 TRAIN_PACKAGES := espeak-ng ffmpeg g++ python3-dev
 
-.PHONY: help install run test check format bench mcu negatives model train-folds evaluate docs deb deb-test fuzz install-service lock clean
+.PHONY: help install run test check format bench mcu negatives model train-folds evaluate docs deb deb-test fuzz container install-service lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -89,6 +89,11 @@ deb-test: deb $(VENV)/.dev ## install the package in a Debian 12 of its own and 
 
 fuzz: $(VENV)/.dev ## 100,000 configurations and more for every parser; writes benchmarks/reliability.json
 	$(BIN)/python -m benchmarks.fuzz $(ARGS)
+
+container: $(VENV)/.dev ## as root: a real Home Assistant in a Debian root (build/trixie, 2 GB) discovers the daemon
+	@scripts/system-packages.sh debootstrap $(TEST_PACKAGES)
+	scripts/home-assistant-root.sh build/trixie
+	$(BIN)/python -m tests.container.verify_home_assistant build/trixie
 
 install-service: ## install the daemon under /opt/aed with its systemd unit (as root)
 	sh systemd/install.sh

@@ -151,7 +151,8 @@ class MqttSink:
 
     def event(self, event: Event) -> None:
         """Put up the class's new state; the event itself is in the outbox already."""
-        if event.class_ not in self._info.classes:  # a test event has no state
+        # A test event has no state, and a source that a reload has taken away none any more.
+        if event.class_ not in self._info.classes or event.source not in self._info.sources:
             self._wake.wake()
             return
         state = "OFF" if event.type == "end" else "ON"
@@ -160,8 +161,10 @@ class MqttSink:
         self._wake.wake()
 
     def availability(self, source: str, online: bool, reason: str | None) -> None:
-        """Put up whether a source can be heard."""
-        if self._board.set(self._topics.availability(source), availability_payload(online, reason)):
+        """Put up whether a source can be heard; one that a reload has taken away leaves no trace."""
+        if source in self._info.sources and self._board.set(
+            self._topics.availability(source), availability_payload(online, reason)
+        ):
             self._wake.wake()
 
     def level(self, level: SourceLevel) -> None:

@@ -243,3 +243,21 @@ def test_an_unreadable_file_of_settings_is_said_and_set_aside(tmp_path: Path, br
         daemon.wait_ready()
         assert "remote_settings_lost" in daemon.log
         assert (daemon.state / f"{FILE_NAME}.unreadable").read_text().endswith("7}")
+
+
+def test_a_source_that_a_reload_takes_away_leaves_nothing_retained(
+    tmp_path: Path, broker: Mosquitto, remote: Remote
+) -> None:
+    two = toml([DEMO, DEMO.replace("scape", "other")], broker.port)
+    with Daemon(tmp_path, two) as daemon:
+        daemon.wait_ready()
+        remote.watcher.wait_for(f"{BASE}/other/availability", '{"state":"online"}')
+        daemon.config.write_text(toml([DEMO], broker.port))
+        assert remote.ask("reload")["status"] == "ok"
+        remote.watcher.wait_for(f"{BASE}/other/class/dog/state", "")
+        remote.watcher.wait_for(f"{BASE}/other/availability", "")
+        with Subscriber(broker) as late:
+            late.wait_for(f"{BASE}/scape/availability", '{"state":"online"}')
+            late.wait_for(f"{BASE}/scape/listening/state", "ON")
+            assert not [m.topic for m in late.messages if m.retain and "other" in m.topic]
+        assert "Traceback" not in daemon.log
