@@ -201,12 +201,12 @@ class Tracker:
         ValueError
             For rules of other classes, or that differ in more than their thresholds.
         """
+        if [_but_for_tuning(rule) for rule in self._rules] != [_but_for_tuning(rule) for rule in rules]:
+            raise ValueError("only thresholds can be changed while sounds are followed")
         tuned = [
             replace(rule, on_steps=other.on_steps, off_steps=other.off_steps)
-            for rule, other in zip(self._rules, rules, strict=False)
+            for rule, other in zip(self._rules, rules, strict=True)
         ]
-        if [_but_for_hops(rule) for rule in tuned] != [_but_for_hops(rule) for rule in rules]:
-            raise ValueError("only thresholds can be changed while sounds are followed")
         self._rules = tuple(tuned)
         for state, rule in zip(self._states, self._rules, strict=True):
             state.rule = rule
@@ -316,5 +316,6 @@ class Tracker:
         )
 
 
-def _but_for_hops(rule: ClassRule) -> ClassRule:
-    return replace(rule, smoothing_hops=0, confirm_hops=0)
+def _but_for_tuning(rule: ClassRule) -> ClassRule:
+    """Return the rule without its thresholds and what is counted in hops."""
+    return replace(rule, on_steps=0, off_steps=0, smoothing_hops=0, confirm_hops=0)

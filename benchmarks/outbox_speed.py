@@ -86,7 +86,7 @@ def main() -> int:
     for what, value in figures.items():
         print(f"{what:20} {value}")
     if not options.no_record:
-        reliability.merge("outbox", figures)
+        reliability.update({"outbox": figures})
     return 0
 
 

@@ -249,6 +249,14 @@ def test_other_thresholds_go_on_with_what_was_heard() -> None:
     assert kinds(stage.play([200])) == ["start"]
 
 
+def test_other_thresholds_while_decisions_are_fewer() -> None:
+    stage = Stage(rule(smoothing_hops=2))
+    stage.tracker.retime([rule(smoothing_hops=1)])
+    stage.tracker.retune([rule(smoothing_hops=2, on_steps=200, off_steps=160)])
+    assert kinds(stage.play([199])) == []
+    assert kinds(stage.play([200])) == ["start"], "not averaged with the hop before"
+
+
 def test_retuning_is_for_thresholds_alone() -> None:
     stage = Stage(rule())
     for other in ([rule(end_after_frames=12)], [rule(slug="rain")], [rule(), rule()], []):
