@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import record
+
 RELIABILITY = Path(__file__).with_name("reliability.json")
 
 
-def update(figures: Mapping[str, Any], path: Path = RELIABILITY) -> None:
+def update(
+    figures: Mapping[str, Any], path: Path = RELIABILITY, details: Mapping[str, Any] | None = None
+) -> None:
     """Put figures into the record, whole or not at all; keys that are not named keep what they have.
 
     Parameters
@@ -19,12 +23,13 @@ def update(figures: Mapping[str, Any], path: Path = RELIABILITY) -> None:
         By part and name: {"fuzz": {"config": 100000}}.
     path : Path
         The record.
+    details : mapping, optional
+        What else is worth keeping of this occasion; it goes under `details`, by part.
     """
-    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    text = json.dumps(_merged(record, figures), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    occasion = {**record.occasion(os.getloadavg()[0]), **(details or {})}
+    found = {"schema": record.SCHEMA_VERSION, **record.read(path)}
+    told = {"details": dict.fromkeys(figures, occasion)}
+    record.write(dict(sorted(_merged(_merged(found, figures), told).items())), path)
 
 
 def _merged(old: Any, new: Any) -> Any:

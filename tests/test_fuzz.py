@@ -12,7 +12,7 @@ import pytest
 from aed_daemon.config import Config
 from aed_daemon.errors import AedError
 from aed_daemon.inference import available_engines
-from benchmarks import fuzz, reliability
+from benchmarks import fuzz
 from tests.fuzz import Case, clean, config, model, sound
 
 ROOT = Path(__file__).parents[1]
@@ -73,9 +73,3 @@ def test_the_long_run_counts_what_breaks(tmp_path: Path, monkeypatch: pytest.Mon
     assert found["fuzz"]["mqtt"] == 7
     assert (found["fuzz"]["config"], found["fuzz"]["crashes"]) == (50, 0)
     assert list(tmp_path.iterdir()) == [record]
-
-
-def test_the_record_is_made_where_there_is_none(tmp_path: Path) -> None:
-    reliability.update({"a": {"b": 1}}, tmp_path / "new.json")
-    reliability.update({"a": {"c": 2}, "d": 3}, tmp_path / "new.json")
-    assert json.loads((tmp_path / "new.json").read_text()) == {"a": {"b": 1, "c": 2}, "d": 3}

@@ -271,11 +271,13 @@ class DiskOutbox:
         with self._changed:
             self._backlog.found(facts)
 
-    def begin_arrival(self, next_position: int) -> Arrival:
+    def begin_arrival(self, facts: StoreFacts) -> Arrival:
         """Return what must be written to a store for it to take over; what comes meanwhile waits."""
         with self._changed:
+            if self._confirmed is None:
+                self._confirmed = facts.epoch, facts.next_seq
             carried, unsaved = self._backlog.to_carry(
-                next_position, list(self._open.values()), self._confirmed
+                facts.next_position, list(self._open.values()), self._confirmed
             )
             return Arrival(self._generation, carried, unsaved, from_memory=self.in_memory)
 

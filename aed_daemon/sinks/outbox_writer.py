@@ -177,7 +177,7 @@ class Writer:
         if left is None:
             left = self._left_open[store.path] = store.open_sounds()
             self._outbox.count_dead_letters(len(store.refusals()))
-        arrival = self._outbox.begin_arrival(store.next_position)
+        arrival = self._outbox.begin_arrival(store.facts())
         carried = None
         if arrival.from_memory or before is not None:
             sounds = [event for event, _ in left]
