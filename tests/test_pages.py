@@ -24,7 +24,7 @@ from tests.native_model import copied
 from tests.sounds import soundscape, write_wav
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / name for name in ("README.md", "MODEL_CARD.md", "CHANGELOG.md")] + sorted(
+PAGES = [ROOT / name for name in ("README.md", "MODEL_CARD.md", "CHANGELOG.md", "SECURITY.md")] + sorted(
     ROOT.glob("docs/*.md")
 )
 BOARDS, CONTROLLERS = ROOT / "docs" / "linux-boards.md", ROOT / "docs" / "microcontrollers.md"
