@@ -65,7 +65,7 @@ def test_microcontrollers_in_words() -> None:
         f"`aed_step` at most {patch['step_instructions_max']:,}",
         f"{patch['weights_bytes']:,} B of weights and biases",
         f"{patch['code_bytes']:,} B of code",
-        f"{patch['stack_bytes']} B of stack",
+        f"{patch['stack_bytes']:,} B of stack",
         f"{patch['differing_bytes']} differing bytes in the scores of {patch['host_patches']:,} patches",
         f"{patch['qemu_patches']} on each emulated core",
         f"{percent(front['equal_bins'], 3)} of the bins of its features",
