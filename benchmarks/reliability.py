@@ -10,6 +10,12 @@ from typing import Any
 RELIABILITY = Path(__file__).with_name("reliability.json")
 
 
+def read(path: Path = RELIABILITY) -> dict[str, Any]:
+    """Return the record; empty where there is none."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
 def update(figures: Mapping[str, Any], path: Path = RELIABILITY) -> None:
     """Put figures into the record, whole or not at all; keys that are not named keep what they have.
 
@@ -20,8 +26,7 @@ def update(figures: Mapping[str, Any], path: Path = RELIABILITY) -> None:
     path : Path
         The record.
     """
-    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    text = json.dumps(_merged(record, figures), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(_merged(read(path), figures), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     partial = path.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
