@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aed_daemon.inference import available_engines
-from benchmarks.reliability import RELIABILITY, update
+from benchmarks.reliability import RELIABILITY, read, update
 from tests.fuzz import Case, config, model, sound
 
 _ROOT = Path(__file__).parents[1]
@@ -20,7 +20,7 @@ _SHOWN = 3
 CASES: dict[str, tuple[Case, int]] = {
     "config": (config.case, 100_000),
     "manifest": (model.manifest, 20_000),
-    "tflite": (model.structure, 20_000),
+    "model_file": (model.structure, 20_000),
     "recording": (sound.recording, 20_000),
     "pcm": (sound.pcm, 20_000),
     "capture": (sound.messages, 20_000),
@@ -61,28 +61,39 @@ def crashes(engine: str, count: int, first: int) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try everything; exit status 1 where anything broke."""
+    """Try everything, or what is named; exit status 1 where anything broke."""
+    names = [*CASES, *available_engines()]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, or some of: {', '.join(names)}")
     parser.add_argument("--share", type=float, default=1.0, help="of the inputs; under 1 nothing is recorded")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="number of the first input")
     parser.add_argument("--output", type=Path, default=RELIABILITY, metavar="FILE", help="the record")
     options = parser.parse_args(arguments)
-    counts: dict[str, int] = {}
+    unknown = [name for name in options.names if name not in names]
+    if unknown:
+        parser.error(f"there is no parser {', '.join(unknown)}; there are: {', '.join(names)}")
     broken = 0
-    for name, (case, most) in CASES.items():
-        counts[name] = max(1, round(most * options.share))
-        accepted, wrong = attempts(case, counts[name], options.first)
+    for name in options.names or names:
+        if name in CASES:
+            case, most = CASES[name]
+            count = max(1, round(most * options.share))
+            accepted, wrong = attempts(case, count, options.first)
+            print(f"{name:10} {count:7} inputs, {accepted:6} accepted, {wrong} broke it", flush=True)
+        else:
+            count = max(1, round(_MODELS * options.share))
+            wrong = crashes(name, count, options.first)
+            print(f"{name:10} {count:7} models, {wrong} broke it", flush=True)
         broken += wrong
-        print(f"{name:10} {counts[name]:7} inputs, {accepted:6} accepted, {wrong} broke it", flush=True)
-    for engine in available_engines():
-        count = max(1, round(_MODELS * options.share))
-        wrong = crashes(engine, count, options.first)
-        broken += wrong
-        counts[engine] = count
-        print(f"{engine:10} {count:7} models, {wrong} broke it", flush=True)
-    if options.share >= 1:
-        update({"fuzz": {**counts, "first_seed": options.first, "crashes": broken}}, options.output)
+        if options.share >= 1:
+            note(name, count, wrong, options.output)
     return 1 if broken else 0
+
+
+def note(name: str, count: int, broken: int, path: Path) -> None:
+    """Put one parser's figures into the record, with the sum of what broke any."""
+    before = read(path).get("fuzz", {}).get("broken", {})
+    update({"fuzz": {name: count, "broken": {name: broken}}}, path)
+    update({"fuzz": {"crashes": sum({**before, name: broken}.values())}}, path)
 
 
 if __name__ == "__main__":

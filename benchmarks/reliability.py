@@ -12,6 +12,11 @@ from benchmarks import record
 RELIABILITY = Path(__file__).with_name("reliability.json")
 
 
+def read(path: Path = RELIABILITY) -> dict[str, Any]:
+    """Return the record; empty where there is none."""
+    return record.read(path)
+
+
 def update(
     figures: Mapping[str, Any], path: Path = RELIABILITY, details: Mapping[str, Any] | None = None
 ) -> None:
@@ -27,7 +32,7 @@ def update(
         What else is worth keeping of this occasion; it goes under `details`, by part.
     """
     occasion = {**record.occasion(os.getloadavg()[0]), **(details or {})}
-    found = {"schema": record.SCHEMA_VERSION, **record.read(path)}
+    found = {"schema": record.SCHEMA_VERSION, **read(path)}
     told = {"details": dict.fromkeys(figures, occasion)}
     record.write(dict(sorted(_merged(_merged(found, figures), told).items())), path)
 

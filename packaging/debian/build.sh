@@ -4,8 +4,8 @@
 #   packaging/debian/build.sh [amd64|arm64|armhf]
 #
 # For another architecture nothing is compiled: wheels of PyPI for it are put in. The same source gives the
-# same bytes. Variables: PYTHON (with pip; default python3), OUT (default build), SOURCE_DATE_EPOCH (default:
-# the last commit's).
+# same bytes. Variables: PYTHON (with pip; default python3), OUT (default build), MAINTAINER (name and address of
+# whoever hands the package out), SOURCE_DATE_EPOCH (default: the last commit's).
 set -eu
 
 HERE=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -13,6 +13,7 @@ SOURCE=$(CDPATH='' cd -- "$HERE/../.." && pwd)
 PYTHON=${PYTHON:-python3}
 OUT=${OUT:-$SOURCE/build}
 ARCHITECTURE=${1:-$(dpkg --print-architecture)}
+MAINTAINER=${MAINTAINER:-aed-daemon developers <aed-daemon@localhost>}
 PACKAGE=aed-daemon
 
 fail() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
@@ -84,11 +85,13 @@ sed -e 's|/opt/aed/bin/|/usr/bin/|' -e "s|/opt/aed/share/doc/|/usr/share/doc/$PA
 install -m 644 "$SOURCE/docs/configuration.md" "$SOURCE/docs/event.schema.json" \
     "$SOURCE/systemd/credentials.conf" "$HERE/README.Debian" "$DOC/"
 install -m 644 "$HERE/lintian-overrides" "$ROOT/usr/share/lintian/overrides/$PACKAGE"
+install -d "$ROOT/usr/share/man/man1"
+gzip -9n <"$HERE/aed-daemon.1" >"$ROOT/usr/share/man/man1/aed-daemon.1.gz"
 {
     printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n'
-    printf 'Upstream-Name: aed-daemon\n\nFiles: *\nCopyright: the aed-daemon developers\nLicense: Apache-2.0\n'
+    printf 'Upstream-Name: aed-daemon\n\nFiles: *\nCopyright: 2026 the aed-daemon developers\nLicense: Apache-2.0\n'
     printf ' On Debian systems, see /usr/share/common-licenses/Apache-2.0.\n\n'
-    printf 'Files: usr/lib/aed-daemon/*\nCopyright: the authors of the packages there\nLicense: of-each-package\n'
+    printf 'Files: usr/lib/aed-daemon/*\nCopyright: 2001-2026 the authors of the packages there\nLicense: of-each-package\n'
     printf ' Each has its licence in its *.dist-info folder:\n'
     for info in "$LIB"/*.dist-info; do
         info=${info##*/}
@@ -98,7 +101,7 @@ install -m 644 "$HERE/lintian-overrides" "$ROOT/usr/share/lintian/overrides/$PAC
 {
     printf '%s (%s) bookworm; urgency=medium\n\n  * See https://keepachangelog.com and the source.\n\n' \
         "$PACKAGE" "$VERSION"
-    printf ' -- aed-daemon developers <aed-daemon@localhost>  %s\n' "$(date -u -R -d "@$SOURCE_DATE_EPOCH")"
+    printf ' -- %s  %s\n' "$MAINTAINER" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")"
 } | gzip -9n >"$DOC/changelog.gz"
 
 for script in postinst prerm postrm; do
@@ -106,7 +109,7 @@ for script in postinst prerm postrm; do
 done
 printf '/etc/aed/aed.toml\n' >"$ROOT/DEBIAN/conffiles"
 SIZE=$(find "$ROOT" -path "$ROOT/DEBIAN" -prune -o -type f -printf '%k\n' | awk '{ sum += $1 } END { print sum }')
-sed -e "s|@VERSION@|$VERSION|" -e "s|@ARCHITECTURE@|$ARCHITECTURE|" -e "s|@SIZE@|$SIZE|" "$HERE/control.in" \
+sed -e "s|@VERSION@|$VERSION|" -e "s|@ARCHITECTURE@|$ARCHITECTURE|" -e "s|@SIZE@|$SIZE|" -e "s|@MAINTAINER@|$MAINTAINER|" "$HERE/control.in" \
     >"$ROOT/DEBIAN/control"
 (cd "$ROOT" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | LC_ALL=C sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 chmod 644 "$ROOT/DEBIAN/md5sums" "$ROOT/DEBIAN/control" "$ROOT/DEBIAN/conffiles"

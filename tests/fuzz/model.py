@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import random
@@ -34,11 +35,11 @@ def _changed(rng: random.Random, values: Any) -> None:
             case 0:
                 del values[key]
             case 1 if isinstance(values, dict):
-                values[rng.choice(("more", key, "name", "Ω"))] = rng.choice(_ODD)
+                values[rng.choice(("more", key, "name", "Ω"))] = copy.deepcopy(rng.choice(_ODD))
             case 2 if isinstance(inner, int | float) and not isinstance(inner, bool):
                 values[key] = rng.choice((inner + 1, -inner, inner * 1e9, 0))
             case _:
-                values[key] = rng.choice(_ODD)
+                values[key] = copy.deepcopy(rng.choice(_ODD))
         return
 
 
