@@ -119,14 +119,15 @@ def told(found: Mapping[str, int]) -> str:
     if not part:
         return ""
     place, detail = found["place"], found["detail"]
-    where = {
-        "front end": f"row {place}, band {detail}",
-        "network": f"stage {place}, its rows differ",
-        "scores": f"decision {place}, class {detail}",
-        "events": f"event {place}, {_FIELDS[detail]}",
-    }[part]
-    if part == "network":
-        return f"{part}: {where}"
+    match part:
+        case "network":
+            return f"{part}: stage {place}, its rows differ"
+        case "front end":
+            where = f"row {place}, band {detail}"
+        case "scores":
+            where = f"decision {place}, class {detail}"
+        case _:
+            where = f"event {place}, {_FIELDS[detail]}"
     return f"{part}: {where}: expected {_signed(found['expected'])}, got {_signed(found['found'])}"
 
 

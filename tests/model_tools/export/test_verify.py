@@ -36,6 +36,15 @@ def difference(export: Path, name: str, work: Path) -> str:
     return told(numbers(done.stdout))
 
 
+def test_differences_are_told_by_their_part() -> None:
+    last = {"place": 7, "detail": 63, "expected": 5, "found": 2**32 - 6}
+    assert told({"part": 0, **last}) == ""
+    assert told({"part": 1, **last}) == "front end: row 7, band 63: expected 5, got -6"
+    assert told({"part": 2, **last}) == "network: stage 7, its rows differ"
+    assert told({"part": 3, **last}) == "scores: decision 7, class 63: expected 5, got -6"
+    assert told({"part": 4, **last, "detail": 0}).startswith("events: event 7, ")
+
+
 def changed(folder: Path, name: str, change: Change, mode: Mode = "patch") -> Path:
     export = copied(mode, folder)
     file = export / "src" / name
