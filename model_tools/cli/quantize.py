@@ -39,7 +39,6 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do it and return what is printed."""
     from aed_daemon.spec import YAMNET_256
-    from model_tools.equalisation import equalised
     from model_tools.half_precision import write_half
     from model_tools.quantization_report import quantization_report
     from model_tools.quantize import convert, provenance, representative_patches, write_model
@@ -59,10 +58,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     feed = FeedRecipe(**recipe["feed"])
     spectrograms = bank.make(material.clips, bank.BankRecipe(**recipe["bank"]), YAMNET_256, arguments.cache)
     patches = representative_patches(material, spectrograms, YAMNET_256, feed)
-    scaled = equalised(weights, patches)
-    model = convert(scaled, YAMNET_256, patches, recipe["activation"])
+    model = convert(weights, YAMNET_256, patches, recipe["activation"])
     shares = feed_source(material, spectrograms, YAMNET_256).feed(feed).collections
-    layers = quantization_report(model, scaled, patches, YAMNET_256, recipe["activation"])
+    layers = quantization_report(model, weights, patches, YAMNET_256, recipe["activation"])
     write_text(
         folder / "quantization.json", json.dumps([layer.as_dict() for layer in layers], indent=1) + "\n"
     )

@@ -113,8 +113,8 @@ class TrainRecipe:
 
 
 _WARY = Closing(
-    epochs=100,
-    learning_rate=2e-3,
+    epochs=25,
+    learning_rate=1e-3,
     feed=FeedRecipe(
         background_share=0.5,
         real_share=0.8,
