@@ -29,7 +29,7 @@ class Relay:
         self._closed = False
         self._up = True
         self._swallows = False
-        self.delay_s = 0.0
+        self._delay_s = 0.0
         self._bytes_left: int | None = None
         self._threads: list[threading.Thread] = []
         self.cuts = 0
@@ -59,7 +59,7 @@ class Relay:
         if self._swallows:
             self._swallows = False
             self._cut()
-        self.delay_s = 0.0
+        self._delay_s = 0.0
         if self._server.fileno() < 0:
             self._server = socket.create_server(("127.0.0.1", self.port))
             self._begin(self._accept, self._server)
@@ -76,7 +76,7 @@ class Relay:
 
     def slow(self, delay_s: float) -> None:
         """Hand everything on so much later."""
-        self.delay_s = delay_s
+        self._delay_s = delay_s
 
     def _stop_listening(self) -> None:
         with suppress(OSError):  # it does not listen
@@ -116,11 +116,15 @@ class Relay:
         with suppress(OSError), ExitStack() as ends:
             ends.callback(self._end, source)
             ends.callback(self._end, target)
+            lossy = False
             while data := source.recv(4_096):
-                if delay_s := self.delay_s:
+                if delay_s := self._delay_s:
                     time.sleep(delay_s)
-                if not self._swallows:
+                lossy = lossy or self._swallows
+                if not lossy:
                     self._send(data, target)
+                elif not self._swallows:  # what comes now does not follow on what went before
+                    return
 
     def _send(self, data: bytes, target: socket.socket) -> None:
         with self._lock:
