@@ -69,11 +69,22 @@ def din(seed: int) -> NDArray[np.float32]:
 
 @dataclass
 class Exits:
-    """How the daemon's processes have ended; `badly`: asked to, and too late or with an exit status."""
+    """How the daemon's processes have ended.
+
+    Attributes
+    ----------
+    killed, asked, by_itself : int
+        By SIGKILL, after SIGTERM, and for no reason.
+    early : int
+        Of those asked: so soon that they did not handle signals yet, and had nothing to deliver.
+    badly : int
+        Of those asked: too late, or with an exit status.
+    """
 
     killed: int = 0
     asked: int = 0
     by_itself: int = 0
+    early: int = 0
     badly: int = 0
 
 
@@ -141,7 +152,9 @@ class ChaosDaemon:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        self.exits.badly += code != 0
+        early = code == -signal.SIGTERM  # the system's own answer, as long as nobody handles it
+        self.exits.early += early
+        self.exits.badly += code != 0 and not early
         self._buried()
 
     def kill_capture(self) -> int:

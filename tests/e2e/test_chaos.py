@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chaos import EVENTS_PER_MINUTE, Chaos, run_chaos
-from benchmarks.chaos_rig import NODE, ChaosRig, chaos_rig
+from benchmarks.chaos_ledger import Ledger
+from benchmarks.chaos_rig import NODE, ChaosDaemon, ChaosRig, Exits, chaos_rig
 from benchmarks.chaos_verdict import judge
 from benchmarks.outcome import UnavailableError
 from tests.waiting import wait_for
@@ -57,3 +58,22 @@ def test_a_daemon_that_keeps_nothing_on_disk_is_found_out(forgetful: ChaosRig) -
     found = judge(list(rig.recorder.passed), rig.ledger, chaos.received(), NODE)
     assert found.lost > 5
     assert not found.good
+
+
+def test_how_a_daemon_has_ended_is_told_apart(tmp_path: Path) -> None:
+    daemon = ChaosDaemon(tmp_path, {}, Ledger())
+    daemon.config = '[[source]]\nname = "a"\ntype = "nothing"\n'
+    daemon.start()
+    daemon.ask_to_end()
+    daemon.wait_end()
+    assert daemon.exits == Exits(asked=1, early=1)
+    daemon.start()
+    wait_for(lambda: (daemon.wait_end(), daemon.exits.by_itself)[1], "it refuses its configuration")
+    daemon.config = '[[source]]\nname = "a"\ntype = "demo"\n'
+    daemon.start()
+    wait_for(lambda: "listening" in (tmp_path / "log-3").read_text(), "it runs", 30.0)
+    daemon.ask_to_end()
+    daemon.wait_end()
+    daemon.start()
+    daemon.kill()
+    assert daemon.exits == Exits(killed=1, asked=2, by_itself=1, early=1)
