@@ -62,13 +62,18 @@ def test_a_daemon_that_keeps_nothing_on_disk_is_found_out(forgetful: ChaosRig) -
 
 def test_how_a_daemon_has_ended_is_told_apart(tmp_path: Path) -> None:
     daemon = ChaosDaemon(tmp_path, {}, Ledger())
+
+    def refused() -> int:
+        daemon.wait_end()
+        return daemon.exits.by_itself
+
     daemon.config = '[[source]]\nname = "a"\ntype = "nothing"\n'
     daemon.start()
     daemon.ask_to_end()
     daemon.wait_end()
     assert daemon.exits == Exits(asked=1, early=1)
     daemon.start()
-    wait_for(lambda: (daemon.wait_end(), daemon.exits.by_itself)[1], "it refuses its configuration")
+    wait_for(refused, "it refuses its configuration")
     daemon.config = '[[source]]\nname = "a"\ntype = "demo"\n'
     daemon.start()
     wait_for(lambda: "listening" in (tmp_path / "log-3").read_text(), "it runs", 30.0)
