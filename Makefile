@@ -11,7 +11,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) alsa-utils faketime pulseaudio pulseaudio-utils
 CONTAINER_PACKAGES := debootstrap systemd-container qemu-user-static binfmt-support
 TRAIN_PACKAGES := espeak-ng ffmpeg g++ python3-dev
 
-.PHONY: help install run test check format bench mcu power-loss negatives model train-folds evaluate docs deb deb-test fuzz container install-service lock clean
+.PHONY: help install run test check format bench mcu chaos power-loss negatives model train-folds evaluate docs deb deb-test fuzz container install-service lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -57,6 +57,10 @@ bench: $(VENV)/.dev ## measure speed, memory and latency; writes benchmarks/resu
 mcu: $(VENV)/.dev ## measure the exported C in the emulator and against TFLite; writes benchmarks/mcu.json
 	@scripts/system-packages.sh $(TEST_PACKAGES)
 	$(BIN)/python -m benchmarks mcu $(ARGS)
+
+chaos: $(VENV)/.dev ## twenty minutes of killing daemon, capture, broker and network; writes benchmarks/reliability.json
+	@scripts/system-packages.sh $(TEST_PACKAGES)
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 power-loss: $(VENV)/.dev ## cut the power under the outbox a thousand times, and time it; writes benchmarks/reliability.json
 	$(BIN)/python -m benchmarks.power_loss $(ARGS)

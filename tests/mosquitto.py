@@ -17,6 +17,8 @@ from typing import Any, Self
 import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from tests.waiting import wait_for
 
@@ -241,13 +243,17 @@ class Subscriber:
         Where to.
     topic : str
         What to.
+    session : str
+        Name of a session that the broker keeps while the subscriber is away; empty: none.
     """
 
-    def __init__(self, broker: Mosquitto, topic: str = "#") -> None:
+    def __init__(self, broker: Mosquitto, topic: str = "#", session: str = "") -> None:
         self.messages: list[Message] = []
         self._subscribed = threading.Event()
         self._topic = topic
-        client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id=session, protocol=MQTTProtocolVersion.MQTTv5
+        )
         if broker.passwords:
             client.username_pw_set(OBSERVER, PASSWORD)
         if broker.tls:
@@ -270,7 +276,9 @@ class Subscriber:
             )
         )
         self._client = client
-        client.connect("localhost", broker.port)
+        kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        kept.SessionExpiryInterval = 3_600 if session else 0
+        client.connect("localhost", broker.port, clean_start=not session, properties=kept)
         client.loop_start()
 
     def __enter__(self) -> Self:

@@ -26,3 +26,13 @@ def test_the_record_has_the_power_cuts_and_nothing_was_lost() -> None:
     assert found["power_loss"]["snapshots"] >= 1_000
     assert (found["power_loss"]["corrupt"], found["power_loss"]["lost"]) == (0, 0)
     assert found["outbox"]["append_us"] < found["outbox"]["append_us_in_memory"]
+
+
+def test_the_record_has_twenty_minutes_of_chaos_and_every_promise_was_kept() -> None:
+    found = json.loads(RELIABILITY.read_text())["chaos"]
+    assert found["events"] >= 1_000
+    assert found["minutes"] >= 20
+    kept = ("lost", "out_of_order", "unannounced_holes", "open_ids", "changed", "uncommitted")
+    assert {name: found[name] for name in kept} == dict.fromkeys(kept, 0)
+    assert found["repeated"] >= 0
+    assert isinstance(found["seed"], int)

@@ -1,9 +1,10 @@
-"""Relay: the network between a client and a broker, which can be cut."""
+"""Relay: the network between a client and a broker, which can be slow, cut, dead or closed."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from types import TracebackType
@@ -27,13 +28,15 @@ class Relay:
         self._open: list[socket.socket] = []
         self._closed = False
         self._up = True
+        self._swallows = False
+        self._delay_s = 0.0
         self._bytes_left: int | None = None
         self._threads: list[threading.Thread] = []
         self.cuts = 0
 
     def __enter__(self) -> Self:
         """Begin to accept."""
-        self._begin(self._accept)
+        self._begin(self._accept, self._server)
         return self
 
     def __exit__(
@@ -41,8 +44,7 @@ class Relay:
     ) -> None:
         """Cut everything and end."""
         self._closed = True
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
+        self._stop_listening()
         self._cut()
         for thread in self._threads:
             thread.join(10)
@@ -53,8 +55,33 @@ class Relay:
         self._cut()
 
     def up(self) -> None:
-        """Let new connections through."""
+        """Let everything through at once again; connections that have lost bytes are cut."""
+        if self._swallows:
+            self._swallows = False
+            self._cut()
+        self._delay_s = 0.0
+        if self._server.fileno() < 0:
+            self._server = socket.create_server(("127.0.0.1", self.port))
+            self._begin(self._accept, self._server)
         self._up = True
+
+    def refuse(self) -> None:
+        """Cut every connection, and listen no more: new ones are refused."""
+        self._stop_listening()
+        self._cut()
+
+    def swallow(self) -> None:
+        """Lose every byte from now on, while connections seem to stand."""
+        self._swallows = True
+
+    def slow(self, delay_s: float) -> None:
+        """Hand everything on so much later."""
+        self._delay_s = delay_s
+
+    def _stop_listening(self) -> None:
+        with suppress(OSError):  # it does not listen
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
 
     def cut_after(self, count: int) -> None:
         """Cut the connections when so many bytes more have gone through, in the middle of a packet."""
@@ -66,10 +93,10 @@ class Relay:
         self._threads.append(thread)
         thread.start()
 
-    def _accept(self) -> None:
+    def _accept(self, server: socket.socket) -> None:
         while not self._closed:
             try:
-                client, _ = self._server.accept()
+                client, _ = server.accept()
             except OSError:
                 return
             if not self._up:
@@ -89,8 +116,15 @@ class Relay:
         with suppress(OSError), ExitStack() as ends:
             ends.callback(self._end, source)
             ends.callback(self._end, target)
+            lossy = False
             while data := source.recv(4_096):
-                self._send(data, target)
+                if delay_s := self._delay_s:
+                    time.sleep(delay_s)
+                lossy = lossy or self._swallows
+                if not lossy:
+                    self._send(data, target)
+                elif not self._swallows:  # what comes now does not follow on what went before
+                    return
 
     def _send(self, data: bytes, target: socket.socket) -> None:
         with self._lock:
