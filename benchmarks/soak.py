@@ -45,15 +45,17 @@ class Look(NamedTuple):
     ----------
     audio_s : float
         Up to where the sound has been heard.
-    pss_mb, uss_mb : float
-        Memory, MiB: with a share of what is shared with others, and without it.
+    pss_mb : float
+        Memory, MiB, with a share of the files that others map, too: it moves when those come and go.
+    anonymous_mb : float
+        That part of it which is no file's, MiB: what a leak would fill.
     descriptors, threads : int
         How many are open, and how many run.
     """
 
     audio_s: float
     pss_mb: float
-    uss_mb: float
+    anonymous_mb: float
     descriptors: int
     threads: int
 
@@ -66,7 +68,7 @@ def look(pid: int, audio_s: float) -> Look | None:
         return Look(
             audio_s,
             sum(mb["pss"] for mb in memory),
-            sum(mb["uss"] for mb in memory),
+            sum(mb["anonymous"] for mb in memory),
             sum(len(list(Path(f"/proc/{one}/fd").iterdir())) for one in pids),
             sum(len(list(Path(f"/proc/{one}/task").iterdir())) for one in pids),
         )
@@ -83,12 +85,13 @@ def growth(looks: Sequence[Look], hour_s: float) -> dict[str, float]:
     late = [found for found in looks if found.audio_s >= end_s - 0.5 * hour_s]
 
     def rise(what: str) -> float:
-        before, after = (statistics.median(getattr(one, what) for one in part) for part in (early, late))
+        before: float = statistics.median(getattr(one, what) for one in early)
+        after: float = statistics.median(getattr(one, what) for one in late)
         return after - before
 
     return {
         "pss_growth_mb": round(rise("pss_mb"), 2),
-        "uss_growth_mb": round(rise("uss_mb"), 2),
+        "anonymous_growth_mb": round(rise("anonymous_mb"), 2),
         "fd_growth": rise("descriptors"),
         "threads_growth": rise("threads"),
     }
@@ -102,7 +105,7 @@ def curve(looks: Sequence[Look], hour_s: float) -> dict[str, list[float]]:
     ]
     return {
         what: [round(statistics.median(getattr(one, what) for one in hour), 2) for hour in hours if hour]
-        for what in ("pss_mb", "uss_mb", "descriptors", "threads")
+        for what in ("pss_mb", "anonymous_mb", "descriptors", "threads")
     }
 
 
@@ -202,7 +205,7 @@ def measure(hours: int, *, hour_s: float = 3_600.0, sound_s: float = _SOUND_S) -
             status = daemon.wait_end()
             exceptions = daemon.log.count("Traceback")
     risen = growth(looks, hour_s)
-    uss_growth_mb = risen.pop("uss_growth_mb")
+    anonymous_growth_mb = risen.pop("anonymous_growth_mb")
     figures = {
         "audio_hours": round(looks[-1].audio_s / 3_600, 2),
         **risen,
@@ -213,7 +216,7 @@ def measure(hours: int, *, hour_s: float = 3_600.0, sound_s: float = _SOUND_S) -
     details = {
         "took_s": round(took_s),
         "times_real_time": round(looks[-1].audio_s / took_s, 1),
-        "uss_growth_mb": uss_growth_mb,
+        "anonymous_growth_mb": anonymous_growth_mb,
         "looks": len(looks),
         "by_hour": curve(looks, hour_s),
     }
@@ -221,7 +224,7 @@ def measure(hours: int, *, hour_s: float = 3_600.0, sound_s: float = _SOUND_S) -
 
 
 def _line(hour: int, found: Look) -> str:
-    memory = f"PSS {found.pss_mb:.1f} MiB, own {found.uss_mb:.1f} MiB"
+    memory = f"PSS {found.pss_mb:.1f} MiB, anonymous {found.anonymous_mb:.1f} MiB"
     return f"hour {hour:2}: {memory}, {found.descriptors} descriptors, {found.threads} threads"
 
 
