@@ -74,10 +74,11 @@ class Printed:
             heard = event["start_sample"] if event["end_sample"] is None else event["end_sample"]
             self.audio_s = max(self.audio_s, heard / long_sound.RATE_HZ)
 
-    def follow(self, audio_s: float) -> Moment:
-        """Read until so much sound has been heard, and return that moment."""
+    def follow(self, audio_s: float, least_s: float = 0.0) -> Moment:
+        """Read until so much sound has been heard and so much time is over, and return that moment."""
         moved_s, before_s = time.monotonic(), self.audio_s
-        while self.audio_s < audio_s:
+        least_s += moved_s
+        while self.audio_s < audio_s or time.monotonic() < least_s:
             time.sleep(_LOOK_S)
             self.take()
             if self.audio_s > before_s:
@@ -196,7 +197,7 @@ def measure(away_s: float, beside_s: float, *, sound_s: float = _SOUND_S) -> Fou
             watcher.lost()
             arrived.take()
             before = len(arrived.events)
-            back = printed.follow(left.audio_s + away_s)
+            back = printed.follow(left.audio_s + away_s, REPLAYED_AFTER_S + 2.0)
             broker.start()
             waiting = set(printed.seen_s)
             wait_for(lambda: arrived.has(waiting), "everything that waited arrives", 120.0)
