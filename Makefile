@@ -11,7 +11,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) alsa-utils faketime pulseaudio pulseaudio-utils
 CONTAINER_PACKAGES := debootstrap systemd-container qemu-user-static binfmt-support
 TRAIN_PACKAGES := espeak-ng ffmpeg g++ python3-dev
 
-.PHONY: help install run test check format bench mcu chaos power-loss negatives model train-folds evaluate docs deb deb-test fuzz container install-service lock clean
+.PHONY: help install run test check format bench mcu chaos soak power-loss negatives model train-folds evaluate docs deb deb-test fuzz container install-service lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -97,6 +97,12 @@ deb-test: deb $(VENV)/.dev ## install the package in a Debian 12 of its own and 
 
 fuzz: $(VENV)/.dev ## 100,000 configurations and more for every parser; writes benchmarks/reliability.json
 	$(BIN)/python -m benchmarks.fuzz $(ARGS)
+
+soak: $(VENV)/.dev ## a day of sound, an hour without the broker, the unit's exposure; writes benchmarks/reliability.json
+	@scripts/system-packages.sh $(TEST_PACKAGES)
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+	$(BIN)/python -m benchmarks.broker_away
+	$(BIN)/python -m benchmarks.exposure
 
 container: $(VENV)/.dev ## as root: a real Home Assistant in a Debian root (build/trixie, 2 GB) discovers the daemon
 	@scripts/system-packages.sh debootstrap $(TEST_PACKAGES)

@@ -25,15 +25,13 @@ from aed_daemon.logs import configure
 from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.notify import Notifier, ProgressWatch, SourceProgress
 from aed_daemon.sinks.protocol import Health, Sink
+from aed_daemon.source_workers import SourceWorkers, classifier_of
 from aed_daemon.vitals import Vitals
-from aed_daemon.worker import SourceWorker
 
 if TYPE_CHECKING:  # the rest is imported while the devices open
     from aed_daemon.audio.child import Child
-    from aed_daemon.detector import Decision, Detector
-    from aed_daemon.inference import Classifier
+    from aed_daemon.detector import Decision
     from aed_daemon.outlet import Outlet
-    from aed_daemon.reporting import EventReporter
 
 _log = structlog.get_logger(__name__)
 
@@ -41,8 +39,6 @@ _TURN_S = 0.25
 _STARTING_TURN_S = 0.02
 _STOP_S = 5.0
 """Time for everything to end after SIGTERM."""
-
-_PIPELINE_STOP_S = 2.0
 
 
 class Daemon:
@@ -95,8 +91,6 @@ class Daemon:
         self._retry = retry
         self._read_config = reload
         self._extra_sinks = sinks
-        self._on_decision = on_decision
-        self._launched = dict(launched or {})
         self._notifier = Notifier()
         self._watch = ProgressWatch()
         self._clock_state = ClockState()
@@ -108,9 +102,16 @@ class Daemon:
         self._stirred: queue.SimpleQueue[None] = queue.SimpleQueue()  # fit for signal handlers
         self._stopping = threading.Event()
         self._reloading = threading.Event()
-        self.workers: dict[str, SourceWorker] = {}
-        self._pending_states: list[tuple[str, bool, str | None]] = []
-        self._states_lock = threading.Lock()
+        self._sources = SourceWorkers(
+            config,
+            self._settings,
+            self._vitals,
+            self._clock_state,
+            on_decision=on_decision,
+            retry=retry,
+            launched=launched,
+        )
+        self.workers = self._sources.running
         self._outlet: Outlet | None = None
         self._turns = 0
         self._ready = False
@@ -146,23 +147,17 @@ class Daemon:
         try:
             # Devices take their time to open: capture begins first, the ring keeps what comes.
             self._settings.configure_sources(self._config.source)
-            for source in self._config.source:
-                if self._settings.silence(source.name) is None:
-                    self._add_worker(source.name, manifest.spec.sample_rate_hz)
+            self._sources.capture(manifest.spec.sample_rate_hz)
             from aed_daemon.outlet import Outlet
 
-            self.classifier = self._load_classifier(self._config)
-            outlet = Outlet(
+            self.classifier = classifier_of(self._config)
+            self._outlet = Outlet(
                 self._config, self.classifier, extra=self._extra_sinks, inbox=self._inbox, state=self._state
             )
-            with self._states_lock:
-                self._outlet = outlet
-                for state in self._pending_states:
-                    outlet.availability(*state)
+            self._sources.publish_to(self._outlet, self.classifier)
             self._clock_state.refresh()
             self._control.configure(self._config, manifest)
-            for worker in self.workers.values():
-                self._listen(worker)
+            self._sources.listen()
             self._host.apply_listening()
             _log.info(
                 "listening",
@@ -247,59 +242,6 @@ class Daemon:
         parts = [f"{name} {told.get(state, state)}" for name, state in self._host.source_states().items()]
         return f"{', '.join(parts)}; model {self.classifier.manifest.name} on {self.classifier.engine}"
 
-    # Sources
-
-    def _add_worker(self, name: str, rate_hz: int) -> SourceWorker:
-        source = next(source for source in self._config.source if source.name == name)
-        child = self._launched.pop(name, None)
-        worker = SourceWorker(source, rate_hz, self._source_state, retry=self._retry, child=child)
-        self.workers[name] = worker
-        worker.start()
-        return worker
-
-    def _listen(self, worker: SourceWorker) -> None:
-        if self._outlet is None:
-            return
-        on_decision = self._on_decision
-        seen = None if on_decision is None else lambda decision: on_decision(worker.name, decision)
-        worker.listen(self._detector(worker), self._reporter(worker), self._outlet, seen)
-
-    def _detector(self, worker: SourceWorker) -> Detector:
-        from aed_daemon.detector import Detector
-
-        # An interpreter belongs to one thread, so every source has its own.
-        classifier = self._load_classifier(self._config)
-        detection = self._settings.detection(worker.name, self._config.detection)
-        return Detector(classifier, detection, worker.config.gain_db)
-
-    def _reporter(self, worker: SourceWorker) -> EventReporter:
-        from aed_daemon.reporting import EventReporter
-
-        clock = worker.reader.clock
-        return EventReporter(
-            self._config.node,
-            worker.name,
-            self.classifier,
-            self._config.detection.hop_frames,
-            lambda index: time.time() if (utc_s := clock.utc_s(index)) is None else utc_s,
-            clock_synced=self._clock_state,
-        )
-
-    def _source_state(self, name: str, online: bool, reason: str | None) -> None:
-        if reason == "stopped":
-            reason = self._settings.silence(name) or reason
-        with self._states_lock:
-            if self._outlet is None:
-                self._pending_states.append((name, online, reason))
-            else:
-                self._outlet.availability(name, online, reason)
-
-    @staticmethod
-    def _load_classifier(config: Config) -> Classifier:
-        from aed_daemon.inference import load_classifier
-
-        return load_classifier(config.model.path, config.model.engine, config.model.threads)
-
     # For remote control, on the main loop's thread
 
     @property
@@ -320,14 +262,11 @@ class Daemon:
 
     def open_source(self, name: str) -> None:
         """Listen to a source that is silent."""
-        self._listen(self._add_worker(name, self.classifier.manifest.spec.sample_rate_hz))
+        self._sources.open(name, self.classifier.manifest.spec.sample_rate_hz)
 
     def close_source(self, name: str, why: str) -> None:
         """Close the device of a source, if it is open, and say why."""
-        worker = self.workers.get(name)
-        if worker is not None:
-            worker.stop(_PIPELINE_STOP_S, "listening_off")
-            self._vitals.retire(self.workers.pop(name))
+        self._sources.close(name)
         self.outlet.availability(name, False, why)
 
     # Reload and end
@@ -352,7 +291,7 @@ class Daemon:
     def _take_over(self, config: Config) -> None:
         manifest = load_manifest(config.model.path or DEFAULT_MODEL)
         check_against_model(config, manifest)
-        classifier = self._load_classifier(config)
+        classifier = classifier_of(config)
         before, self._config = self._config, config
         try:
             self.outlet.exchange(before, config, classifier)
@@ -363,32 +302,13 @@ class Daemon:
         if before.log != config.log:
             configure(config.log)
         self._control.configure(config, manifest)
-        self._exchange_workers(before, manifest.spec.sample_rate_hz)
+        self._sources.exchange(config, classifier, manifest.spec.sample_rate_hz)
         self._host.apply_listening()
         _log.info("reloaded", sources=list(self.workers))
-
-    def _exchange_workers(self, before: Config, rate_hz: int) -> None:
-        """Keep sources that are as they were, with their devices open; exchange the others."""
-        wanted = {source.name: source for source in self._config.source}
-        for name, worker in list(self.workers.items()):
-            if wanted.get(name) != worker.config:
-                worker.stop(_PIPELINE_STOP_S)
-                self._vitals.retire(worker)
-                del self.workers[name]
-            elif (before.detection, before.model, before.node) != (
-                self._config.detection,
-                self._config.model,
-                self._config.node,
-            ):
-                worker.relisten(self._detector(worker), self._reporter(worker))
-        for name in wanted.keys() - self.workers.keys():
-            if self._settings.silence(name) is None:
-                self._listen(self._add_worker(name, rate_hz))
 
     def _shut_down(self) -> None:
         self._notifier.stopping()
         deadline_s = time.monotonic() + _STOP_S
-        for worker in self.workers.values():
-            worker.stop(_PIPELINE_STOP_S)
+        self._sources.stop()
         if self._outlet:
             self._outlet.close(max(0.5, deadline_s - time.monotonic()))

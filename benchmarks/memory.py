@@ -46,7 +46,10 @@ def children(pid: int) -> list[int]:
 
 
 def rollup_mb(pid: int) -> dict[str, float]:
-    """Return what a process occupies, MiB: shared pages in part (pss), not at all (uss), in full (rss)."""
+    """Return what a process occupies, MiB.
+
+    Shared pages in part (pss), not at all (uss), in full (rss); only pages of no file (anonymous).
+    """
     kept = {}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]:
         name, value = line.split(":")
@@ -55,6 +58,7 @@ def rollup_mb(pid: int) -> dict[str, float]:
         "pss": kept["Pss"],
         "uss": kept["Private_Clean"] + kept["Private_Dirty"],
         "rss": kept["Rss"],
+        "anonymous": kept["Anonymous"],
     }
 
 

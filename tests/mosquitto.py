@@ -297,6 +297,10 @@ class Subscriber:
         """Wait until it is subscribed."""
         wait_for(self._subscribed.is_set, "subscribed")
 
+    def lost(self) -> None:
+        """Wait until it has noticed that the broker is gone, and has taken all that came before."""
+        wait_for(lambda: not self._subscribed.is_set(), "disconnected")
+
     def on(self, topic: str) -> list[Message]:
         """Return what came on a topic so far."""
         return [message for message in list(self.messages) if message.topic == topic]
