@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 
 from aed_daemon import cli
+from aed_daemon.control.settings import Silence
+from aed_daemon.errors import AudioError
+from aed_daemon.events import Reason
 from aed_daemon.manifest import DEFAULT_MODEL
 from aed_daemon.native import machine
 from model_tools import cli as tools
@@ -79,6 +82,19 @@ def test_commands_and_their_options_exist(program: str, parser: argparse.Argumen
         assert command in known, f"{page}: {program} {command}"
         missing = options - set(known[command]._option_string_actions)
         assert not missing, f"{page}: {program} {command} {missing}"
+
+
+def test_subscribers_find_every_reason() -> None:
+    """Why a source is away and why a sound ends, each in its table."""
+    ends, _, away = (ROOT / "docs" / "mqtt.md").read_text(encoding="utf-8").partition("## Availability")
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "aed_daemon" / "audio").glob("*.py"))
+    codes = set(re.findall(r'(?:\bcode|_UNREADABLE) = ?"(\w+)"|\bcode="(\w+)"', code))
+    told = {one or other for one, other in codes} | {AudioError("").code, *get_args(Silence)}
+    assert {"file_unreadable", "command_failed", "dead_signal", "device_lost", "paused"} <= told
+    for reason in told | {"starting", "ended", "stopped", "failed"}:
+        assert re.search(rf"(?m)^\|.*`{reason}`.*\|", away), reason
+    for reason in get_args(Reason):
+        assert re.search(rf"(?m)^\| `{reason}` \|", ends), reason
 
 
 class Block(NamedTuple):
