@@ -99,6 +99,11 @@ def without_scales(model: Any, graph: Any) -> None:
         (lambda _, graph: setattr(graph.operators[3], "opcodeIndex", 77), "operator code 77"),
         (lambda _, graph: setattr(graph.operators[3], "inputs", [-1]), "takes 1 tensors"),
         (lambda _, graph: setattr(graph.operators[1], "customOptions", [1]), "settings of its own"),
+        (lambda _, graph: setattr(graph.operators[0], "inputs", [0, 0]), "takes input 1 from what is heard"),
+        (
+            lambda _, graph: setattr(graph.operators[2], "inputs", graph.operators[2].inputs[:2]),
+            "DEPTHWISE_CONV_2D, operator 3, takes 2 tensors",
+        ),
         (set_option("strideH", 0), "setting 2 is 0"),
         (set_option("strideH", -1), "setting 2 is -1"),
         (set_option("padding", 5), "setting 0 is 5"),
