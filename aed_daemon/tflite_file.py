@@ -148,10 +148,14 @@ class _Table:
             yield self._buffer.table(place + self._buffer.number("I", place))
 
     def text(self, field: int) -> None:
-        """Check that a text, if there is one, ends as C expects it."""
+        """Check that a text, if there is one, ends as C expects it, and is one for Python."""
         at, count = self.vector(field, "B")
         if at and self._buffer.number("B", at + count) != 0:
             raise self._buffer.fault(f"the text at byte {at} has no end")
+        try:
+            bytes(map(int, self._buffer.array("B", at, count))).decode()
+        except UnicodeDecodeError:
+            raise self._buffer.fault(f"the text at byte {at} is not UTF-8") from None
 
 
 class _Tensor(NamedTuple):

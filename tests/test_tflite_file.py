@@ -135,3 +135,8 @@ def test_scales_are_above_0(scale: float) -> None:
 def test_a_text_without_an_end_is_refused() -> None:
     at = SHIPPED.index(b"\0", SHIPPED.index(b"serving_default"))
     assert "no end" in refusal(SHIPPED[:at] + b"x" + SHIPPED[at + 1 :])
+
+
+def test_a_text_that_python_cannot_read_is_refused() -> None:
+    at = SHIPPED.index(b"serving_default")
+    assert "not UTF-8" in refusal(SHIPPED[:at] + b"\xff" + SHIPPED[at + 1 :])
