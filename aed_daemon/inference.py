@@ -102,6 +102,7 @@ class TfliteClassifier:
             # Before memory is taken for it.
             self._input = self._tensor("input", self._interpreter.get_input_details(), manifest.input)
             self._interpreter.allocate_tensors()
+            self._interpreter.invoke()  # on zeros: what cannot run is refused now
         except (ValueError, RuntimeError, MemoryError) as error:
             raise ModelError(
                 f"{engine} cannot read the model ({_first_line(error)})",

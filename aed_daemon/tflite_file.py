@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sized
 from typing import NamedTuple
 
 from aed_daemon.errors import ModelError
-from aed_daemon.tflite_operators import OPERATORS, check_settings
+from aed_daemon.tflite_operators import CONSTANT_AFTER_FIRST, OPERATORS, check_settings
 
 _HINT = "Copy model and manifest again from where they came, or export them again with model-tools."
 _MAX_ITEMS = 4_096
@@ -148,10 +148,14 @@ class _Table:
             yield self._buffer.table(place + self._buffer.number("I", place))
 
     def text(self, field: int) -> None:
-        """Check that a text, if there is one, ends as C expects it."""
+        """Check that a text, if there is one, ends as C expects it, and is one for Python."""
         at, count = self.vector(field, "B")
         if at and self._buffer.number("B", at + count) != 0:
             raise self._buffer.fault(f"the text at byte {at} has no end")
+        try:
+            bytes(map(int, self._buffer.array("B", at, count))).decode()
+        except UnicodeDecodeError:
+            raise self._buffer.fault(f"the text at byte {at} is not UTF-8") from None
 
 
 class _Tensor(NamedTuple):
@@ -284,6 +288,8 @@ class _Check:
             self._index(number, self._tensors, "tensor")
             if number not in there:
                 raise self._buffer.fault(f"{told}, takes what nothing has made")
+            if position and kind.name in CONSTANT_AFTER_FIRST and not self._tensors[number].constant:
+                raise self._buffer.fault(f"{told}, takes input {position} from what is heard")
         self._index(outputs[0], self._tensors, "tensor")
         if outputs[0] in there:
             raise self._buffer.fault(f"{told}, writes over what is there")

@@ -44,7 +44,7 @@ class Operator(NamedTuple):
     name : str
         As TensorFlow Lite's schema has it.
     inputs : (int, int)
-        Fewest and most inputs; those beyond the fewest may be absent.
+        Fewest and most inputs. A layer has its bias: tflite-runtime reads one whether it is there or not.
     settings : int
         Number of its settings in the schema's union; 0: it has none.
     limits : tuple of Limit
@@ -69,16 +69,21 @@ def _activation(field: int) -> Limit:
 _PADDING = Limit(0, "b", 0, 1)
 _POOL = (_PADDING, *_sizes(1, 2, 3, 4), _activation(5))
 
+CONSTANT_AFTER_FIRST = frozenset(
+    ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "RESHAPE", "PAD", "TRANSPOSE", "MEAN")
+)
+"""Operators whose inputs after the first are weights or say what to do: what is heard has no part in them."""
+
 OPERATORS = {
     0: Operator("ADD", (2, 2), 11, (_activation(0),)),
     1: Operator("AVERAGE_POOL_2D", (1, 1), 5, _POOL),
     2: Operator("CONCATENATION", (1, 64), 10, (Limit(0, "i", -6, 5), _activation(1))),
-    3: Operator("CONV_2D", (2, 3), 1, (_PADDING, *_sizes(1, 2), *_sizes(4, 5, default=1), _activation(3))),
+    3: Operator("CONV_2D", (3, 3), 1, (_PADDING, *_sizes(1, 2), *_sizes(4, 5, default=1), _activation(3))),
     4: Operator(
-        "DEPTHWISE_CONV_2D", (2, 3), 2, (_PADDING, *_sizes(1, 2, 3), *_sizes(5, 6, default=1), _activation(4))
+        "DEPTHWISE_CONV_2D", (3, 3), 2, (_PADDING, *_sizes(1, 2, 3), *_sizes(5, 6, default=1), _activation(4))
     ),
     6: Operator("DEQUANTIZE", (1, 1), 38),
-    9: Operator("FULLY_CONNECTED", (2, 3), 8, (_activation(0), Limit(1, "b", 0, 0))),
+    9: Operator("FULLY_CONNECTED", (3, 3), 8, (_activation(0), Limit(1, "b", 0, 0))),
     14: Operator("LOGISTIC", (1, 1)),
     17: Operator("MAX_POOL_2D", (1, 1), 5, _POOL),
     18: Operator("MUL", (2, 2), 21, (_activation(0),)),

@@ -20,6 +20,7 @@ from typing import Any
 
 from aed_daemon import __version__
 from aed_daemon.events import Event, comparable
+from benchmarks.exposure import UNIT, exposure
 from benchmarks.record import occasion
 from benchmarks.reliability import RELIABILITY, update
 from tests.sounds import soundscape, write_wav
@@ -192,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found |= {"date": when["date"], "commit": when["commit"], "bytes": package.stat().st_size}
     print(json.dumps(found, indent=2))
     update({"package": {f"deb_{options.architecture}": found}}, options.output)
+    update({"systemd_exposure": exposure(UNIT)}, options.output)
     return 0
 
 

@@ -99,6 +99,11 @@ def without_scales(model: Any, graph: Any) -> None:
         (lambda _, graph: setattr(graph.operators[3], "opcodeIndex", 77), "operator code 77"),
         (lambda _, graph: setattr(graph.operators[3], "inputs", [-1]), "takes 1 tensors"),
         (lambda _, graph: setattr(graph.operators[1], "customOptions", [1]), "settings of its own"),
+        (lambda _, graph: setattr(graph.operators[0], "inputs", [0, 0]), "takes input 1 from what is heard"),
+        (
+            lambda _, graph: setattr(graph.operators[2], "inputs", graph.operators[2].inputs[:2]),
+            "DEPTHWISE_CONV_2D, operator 3, takes 2 tensors",
+        ),
         (set_option("strideH", 0), "setting 2 is 0"),
         (set_option("strideH", -1), "setting 2 is -1"),
         (set_option("padding", 5), "setting 0 is 5"),
@@ -130,3 +135,8 @@ def test_scales_are_above_0(scale: float) -> None:
 def test_a_text_without_an_end_is_refused() -> None:
     at = SHIPPED.index(b"\0", SHIPPED.index(b"serving_default"))
     assert "no end" in refusal(SHIPPED[:at] + b"x" + SHIPPED[at + 1 :])
+
+
+def test_a_text_that_python_cannot_read_is_refused() -> None:
+    at = SHIPPED.index(b"serving_default")
+    assert "not UTF-8" in refusal(SHIPPED[:at] + b"\xff" + SHIPPED[at + 1 :])
