@@ -40,6 +40,8 @@ class Decision(NamedTuple):
         Whether a sample since the last hop reached full scale.
     events : list of TrackEvent
         Starts, updates and ends.
+    patch : Patch
+        The log-mel rows that it looked at.
     """
 
     end_sample: int
@@ -50,6 +52,7 @@ class Decision(NamedTuple):
     floor_cdb: int
     clipped: bool
     events: list[TrackEvent]
+    patch: Patch
 
 
 class Detector:
@@ -169,6 +172,7 @@ class Detector:
             self._history.floor.estimate_cdb,
             bool(fresh.clipped.any()),
             events,
+            patch,
         )
 
     def _take_levels(self, frames: int | None) -> LevelFrames:

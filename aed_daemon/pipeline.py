@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -14,6 +13,7 @@ from aed_daemon.audio.ring import Gap, Ring, Stretch
 from aed_daemon.config import DetectionConfig
 from aed_daemon.detector import Decision, Detector
 from aed_daemon.events import Event, Reason
+from aed_daemon.observer import Observation, Observer
 from aed_daemon.overload import HopControl
 from aed_daemon.pipeline_counters import PipelineCounters
 from aed_daemon.reporting import EventReporter
@@ -58,8 +58,8 @@ class Pipeline:
         Takes them.
     clips : ClipMarks, optional
         Which samples the device has clipped; else it is judged by what is in the ring.
-    on_decision : callable, optional
-        Sees every decision, for a live view.
+    observer : Observer, optional
+        Looks on.
     may_widen : bool
         Whether it may decide less often where it falls behind; not for a source that waits for it.
 
@@ -78,7 +78,7 @@ class Pipeline:
         out: Out,
         *,
         clips: ClipMarks | None = None,
-        on_decision: Callable[[Decision], None] | None = None,
+        observer: Observer | None = None,
         may_widen: bool = False,
     ) -> None:
         self._source, self._ring, self._out = source, ring, out
@@ -86,7 +86,7 @@ class Pipeline:
         self._clips, self._may_widen = clips, may_widen
         self._hops = HopControl(*detector.hop_range)
         self._looked = (0.0, 0.0)
-        self._on_decision = on_decision
+        self._observer = observer
         self._replacement: tuple[Detector, EventReporter] | None = None
         self._retuning: DetectionConfig | None = None
         self._lock = threading.Lock()
@@ -167,12 +167,15 @@ class Pipeline:
 
     def _take(self, piece: Stretch) -> None:
         self.counters.audio_s += len(piece.samples) / self._detector.spec.sample_rate_hz
+        if self._observer:
+            self._observer.sound(self._source, piece.first_sample, piece.samples)
         for decision in self._detector.push(piece.samples, self._clipped(piece)):
             self.counters.hops += 1
             self.counters.gated_hops += decision.gated
             self._publish(decision)
-            if self._on_decision:
-                self._on_decision(decision)
+            if self._observer:
+                end_sample = self._origin + decision.end_sample
+                self._observer.hop(Observation(self._source, end_sample, decision))
 
     def _clipped(self, piece: Stretch) -> list[Span] | None:
         if self._clips is None:
@@ -213,6 +216,8 @@ class Pipeline:
         if gap.reason == "overrun":
             self.counters.shed_hops += -(-(gap.end_sample - gap.first_sample) // self._detector.hop_samples)
         self._finish("device_lost" if gap.reason == "device_lost" else "gap")
+        if self._observer:
+            self._observer.gap(self._source, gap.first_sample, gap.end_sample)
         self._origin = self._gap_end = gap.end_sample
 
     def _finish(self, reason: str) -> None:

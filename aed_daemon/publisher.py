@@ -5,14 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from aed_daemon.events import Event
+from aed_daemon.guard import Guard
 from aed_daemon.sinks.outbox import Outbox
 from aed_daemon.sinks.protocol import Health, Sink, SourceLevel
-from aed_daemon.sinks.ratelimit import OncePer
-
-_log = structlog.get_logger(__name__)
 
 
 class Publisher:
@@ -35,14 +31,13 @@ class Publisher:
     def __init__(self, outbox: Outbox, sinks: Sequence[Sink]) -> None:
         self._outbox = outbox
         self._sinks = tuple(sinks)
-        self._failures = 0
-        self._quiet = OncePer()
+        self._guard = Guard("sink_failed")
         outbox.listen(self._committed)
 
     @property
     def failures(self) -> int:
         """How many calls of a sink ended in an exception since the start."""
-        return self._failures
+        return self._guard.failures
 
     def event(self, draft: Event) -> None:
         """Give an event to the outbox: every sink gets it once it is committed. Never blocks."""
@@ -69,14 +64,4 @@ class Publisher:
         self._each("event", lambda sink: sink.event(event))
 
     def _each(self, what: str, call: Callable[[Sink], None]) -> None:
-        for sink in self._sinks:
-            try:
-                call(sink)
-            except Exception as error:
-                self._failures += 1
-                name = type(sink).__name__
-                held = self._quiet.due(f"{name}.{what}.{type(error).__name__}")
-                if held is not None:
-                    _log.error(
-                        "sink_failed", sink=name, call=what, error=str(error), not_shown=held, exc_info=error
-                    )
+        self._guard.each(self._sinks, what, call)

@@ -14,8 +14,9 @@ from aed_daemon.worker import SourceWorker
 
 if TYPE_CHECKING:  # imported while the devices open
     from aed_daemon.audio.child import Child
-    from aed_daemon.detector import Decision, Detector
+    from aed_daemon.detector import Detector
     from aed_daemon.inference import Classifier
+    from aed_daemon.observer import Observer
     from aed_daemon.outlet import Outlet
     from aed_daemon.reporting import EventReporter
 
@@ -42,8 +43,8 @@ class SourceWorkers:
         Takes the figures of sources that go.
     clock_synced : callable
         Whether the system clock is synchronised.
-    on_decision : callable, optional
-        on_decision(source, decision) sees every hop.
+    observer : Observer, optional
+        Looks on.
     retry : bool
         As for `CaptureReader`.
     launched : mapping of str to Child, optional
@@ -62,12 +63,12 @@ class SourceWorkers:
         vitals: Vitals,
         clock_synced: Callable[[], bool],
         *,
-        on_decision: Callable[[str, Decision], None] | None = None,
+        observer: Observer | None = None,
         retry: bool = True,
         launched: Mapping[str, Child] | None = None,
     ) -> None:
         self._config, self._settings, self._vitals = config, settings, vitals
-        self._clock_synced, self._on_decision, self._retry = clock_synced, on_decision, retry
+        self._clock_synced, self._observer, self._retry = clock_synced, observer, retry
         self._launched = dict(launched or {})
         self._classifier: Classifier | None = None
         self._outlet: Outlet | None = None
@@ -140,10 +141,8 @@ class SourceWorkers:
     def _listen(self, worker: SourceWorker) -> None:
         if self._outlet is None or self._classifier is None:
             return
-        on_decision = self._on_decision
-        seen = None if on_decision is None else lambda decision: on_decision(worker.name, decision)
         reporter = self._reporter(worker, self._classifier)
-        worker.listen(self._detector(worker), reporter, self._outlet, seen)
+        worker.listen(self._detector(worker), reporter, self._outlet, self._observer)
 
     def _detector(self, worker: SourceWorker) -> Detector:
         from aed_daemon.detector import Detector

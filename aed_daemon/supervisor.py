@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from aed_daemon.companions import Companion, Companions, Surroundings
 from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
 from aed_daemon.control.host import DaemonHost
@@ -24,13 +25,12 @@ from aed_daemon.health import ClockState
 from aed_daemon.logs import configure
 from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.notify import Notifier, ProgressWatch, SourceProgress
-from aed_daemon.sinks.protocol import Health, Sink
+from aed_daemon.sinks.protocol import Health
 from aed_daemon.source_workers import SourceWorkers, classifier_of
 from aed_daemon.vitals import Vitals
 
 if TYPE_CHECKING:  # the rest is imported while the devices open
     from aed_daemon.audio.child import Child
-    from aed_daemon.detector import Decision
     from aed_daemon.outlet import Outlet
 
 _log = structlog.get_logger(__name__)
@@ -50,10 +50,8 @@ class Daemon:
         What to do.
     reload : callable, optional
         Reads the configuration anew; raises ConfigError. Called for SIGHUP.
-    sinks : sequence of Sink
-        Further sinks, for a live view.
-    on_decision : callable, optional
-        on_decision(source, decision) sees every hop.
+    companions : sequence of Companion
+        Further parts that look on, for a live view.
     launched : mapping of str to Child, optional
         Capture processes that have been started already, by source.
     settings : RemoteSettings, optional
@@ -79,8 +77,7 @@ class Daemon:
         config: Config,
         *,
         reload: Callable[[], Config] | None = None,
-        sinks: Sequence[Sink] = (),
-        on_decision: Callable[[str, Decision], None] | None = None,
+        companions: Sequence[Companion] = (),
         retry: bool = True,
         launched: Mapping[str, Child] | None = None,
         settings: RemoteSettings | None = None,
@@ -90,7 +87,7 @@ class Daemon:
         self._config = config
         self._retry = retry
         self._read_config = reload
-        self._extra_sinks = sinks
+        self._companions = Companions(companions)
         self._notifier = Notifier()
         self._watch = ProgressWatch()
         self._clock_state = ClockState()
@@ -107,7 +104,7 @@ class Daemon:
             self._settings,
             self._vitals,
             self._clock_state,
-            on_decision=on_decision,
+            observer=self._companions,
             retry=retry,
             launched=launched,
         )
@@ -151,8 +148,9 @@ class Daemon:
             from aed_daemon.outlet import Outlet
 
             self.classifier = classifier_of(self._config)
+            self._companions.configure(self._surroundings)
             self._outlet = Outlet(
-                self._config, self.classifier, extra=self._extra_sinks, inbox=self._inbox, state=self._state
+                self._config, self.classifier, extra=[self._companions], inbox=self._inbox, state=self._state
             )
             self._sources.publish_to(self._outlet, self.classifier)
             self._clock_state.refresh()
@@ -292,19 +290,32 @@ class Daemon:
         manifest = load_manifest(config.model.path or DEFAULT_MODEL)
         check_against_model(config, manifest)
         classifier = classifier_of(config)
-        before, self._config = self._config, config
+        before = self._config, self.classifier
+        self._config, self.classifier = config, classifier
         try:
-            self.outlet.exchange(before, config, classifier)
+            self._companions.configure(self._surroundings)
+            self.outlet.exchange(before[0], config, classifier)
         except AedError:
-            self._config = before
+            self._config, self.classifier = before
+            self._companions.configure(self._surroundings)
             raise
-        self.classifier = classifier
-        if before.log != config.log:
+        if before[0].log != config.log:
             configure(config.log)
         self._control.configure(config, manifest)
         self._sources.exchange(config, classifier, manifest.spec.sample_rate_hz)
         self._host.apply_listening()
         _log.info("reloaded", sources=list(self.workers))
+
+    def _surroundings(self, others: tuple[Companion, ...]) -> Surroundings:
+        return Surroundings(
+            config=self._config,
+            classifier=self.classifier,
+            state=self._state,
+            health=self.health,
+            source_states=self._host.source_states,
+            detection=lambda source: self._settings.detection(source, self._config.detection),
+            others=others,
+        )
 
     def _shut_down(self) -> None:
         self._notifier.stopping()
@@ -312,3 +323,4 @@ class Daemon:
         self._sources.stop()
         if self._outlet:
             self._outlet.close(max(0.5, deadline_s - time.monotonic()))
+        self._companions.end(max(0.5, deadline_s - time.monotonic()))

@@ -17,8 +17,9 @@ from aed_daemon.sources import backoff_of, conditioning_of, source_maker
 if TYPE_CHECKING:
     from aed_daemon.audio.child import Child
     from aed_daemon.config import DetectionConfig
-    from aed_daemon.detector import Decision, Detector
+    from aed_daemon.detector import Detector
     from aed_daemon.events import Reason
+    from aed_daemon.observer import Observer
     from aed_daemon.pipeline import Out, Pipeline
     from aed_daemon.reporting import EventReporter
 
@@ -78,7 +79,7 @@ class SourceWorker:
         detector: Detector,
         reporter: EventReporter,
         out: Out,
-        on_decision: Callable[[Decision], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Begin to detect, in a thread of its own."""
         from aed_daemon.pipeline import Pipeline
@@ -91,7 +92,7 @@ class SourceWorker:
             reporter,
             out,
             clips=self.reader.clips,
-            on_decision=on_decision,
+            observer=observer,
             may_widen=self.reader.live,
         )
         self._thread = threading.Thread(target=self._run, name=f"pipeline {self.name}", daemon=True)

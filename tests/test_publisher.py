@@ -92,7 +92,7 @@ def test_a_sink_that_fails_takes_nobody_down_and_is_reported_once_a_minute() -> 
     assert publisher.failures == 54
     assert [call[0] for call in sink.calls] == ["event"] * 50 + ["level", "health", "availability", "close"]
     assert [log["call"] for log in logs] == ["event", "level", "health", "availability", "close"]
-    assert logs[0]["sink"] == "Broken"
+    assert logs[0]["part"] == "Broken"
     assert logs[0]["error"] == "out of order"
 
 

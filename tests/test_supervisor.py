@@ -9,19 +9,23 @@ import pytest
 
 from aed_daemon.config import Config
 from aed_daemon.detector import Decision
+from aed_daemon.pipeline import Pipeline
 from aed_daemon.supervisor import Daemon
 from tests.sounds import quiet, write_wav
 
 
-def test_a_defect_in_one_source_does_not_leave_the_daemon_half_deaf(tmp_path: Path) -> None:
+def test_a_defect_in_one_source_does_not_leave_the_daemon_half_deaf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_wav(tmp_path / "quiet.wav", quiet(3.0))
     sources = [{"type": "file", "name": name, "path": path, "loop": True} for name in ("one", "two")]
 
-    def break_one(source: str, _decision: Decision) -> None:
-        if source == "one":
+    def break_one(pipeline: Pipeline, decision: Decision) -> None:
+        if threading.current_thread().name == "pipeline one":
             raise RuntimeError("a defect")
 
-    daemon = Daemon(Config.model_validate({"source": sources}), on_decision=break_one)
+    monkeypatch.setattr(Pipeline, "_publish", break_one)
+    daemon = Daemon(Config.model_validate({"source": sources}))
     late = threading.Timer(15.0, daemon.stop)
     late.start()
     with pytest.raises(RuntimeError, match="a defect"):

@@ -11,13 +11,13 @@ from aed_daemon.audio.demo import DemoSource
 from aed_daemon.audio.demo_score import Detection, match
 from aed_daemon.cli.private_broker import PrivateBroker, find_mosquitto
 from aed_daemon.cli.settings import built_in
+from aed_daemon.companions import Companion
 from aed_daemon.config import LogConfig
-from aed_daemon.detector import Decision
 from aed_daemon.errors import AudioError
 from aed_daemon.events import Event
 from aed_daemon.logs import configure
 from aed_daemon.manifest import LOUD_SOUND
-from aed_daemon.sinks.protocol import Health, SourceLevel
+from aed_daemon.observer import Observation
 from aed_daemon.sinks.subscriber import EventSubscriber
 from aed_daemon.supervisor import Daemon
 
@@ -25,15 +25,21 @@ _RATE_HZ = 16_000
 _SECONDS = 5.0
 
 
-class _Listener:
-    """Prints events, from the broker or directly, and remembers the starts and how far it was heard."""
+class _Heard(Companion):
+    """Remembers how far it was heard."""
+
+    def __init__(self) -> None:
+        self.heard_s = 0.0
+
+    def hop(self, observation: Observation) -> None:
+        self.heard_s = observation.end_sample / _RATE_HZ
+
+
+class _Listener(Companion):
+    """Prints events, from the broker or directly, and remembers the starts."""
 
     def __init__(self) -> None:
         self.starts: list[Detection] = []
-        self.heard_s = 0.0
-
-    def decision(self, _source: str, decision: Decision) -> None:
-        self.heard_s = decision.end_sample / _RATE_HZ
 
     def event(self, event: Event) -> None:
         if event.class_ != LOUD_SOUND and event.type == "start":
@@ -45,18 +51,6 @@ class _Listener:
         if event.type == "end":
             detail = f"lasted {event.duration_s:.2f} s"
         print(f"{name + at[11:]:36} {event.type:7} {detail}", flush=True)
-
-    def availability(self, source: str, online: bool, reason: str | None) -> None:
-        """Ignore it: a source is no event."""
-
-    def level(self, level: SourceLevel) -> None:
-        """Levels are no events."""
-
-    def health(self, health: Health) -> None:
-        """Health is no event."""
-
-    def close(self, timeout_s: float) -> None:
-        """Nothing is held."""
 
 
 def _microphones() -> int:
@@ -74,7 +68,7 @@ def demonstrate(*, soundscape: bool, loop: bool) -> int:
     if not use_microphone:
         source = {"type": "demo", "name": "soundscape", "loop": loop}
     configure(LogConfig(level="warning"))
-    listener = _Listener()
+    listener, heard = _Listener(), _Heard()
     with ExitStack() as parts:
         mqtt: dict[str, Any] = {}
         program = find_mosquitto()
@@ -87,11 +81,11 @@ def demonstrate(*, soundscape: bool, loop: bool) -> int:
             parts.callback(subscriber.close, _SECONDS)
             subscriber.ready(_SECONDS)
         _introduce(config.node, use_microphone, config.mqtt.port)
-        daemon = Daemon(config, sinks=() if program else (listener,), on_decision=listener.decision)
+        daemon = Daemon(config, companions=(heard,) if program else (heard, listener))
         daemon.handle_signals()
         daemon.run()
     if not use_microphone:
-        _summarise(listener, loop)
+        _summarise(listener.starts, heard.heard_s, loop)
     return 0
 
 
@@ -107,15 +101,15 @@ def _introduce(node: str, use_microphone: bool, port: int | None) -> None:
         print(f"Events as a subscriber of aed/{node}/+/event at localhost:{port} gets them:\n", flush=True)
 
 
-def _summarise(listener: _Listener, loop: bool) -> None:
+def _summarise(starts: list[Detection], heard_s: float, loop: bool) -> None:
     demo = DemoSource(loop=loop)
-    truth = demo.ground_truth(listener.heard_s)  # what was to come when it was stopped is no miss
-    score = match(truth, listener.starts)
+    truth = demo.ground_truth(heard_s)  # what was to come when it was stopped is no miss
+    score = match(truth, starts)
     print(f"\n{len(score.hits)} of {len(truth)} sounds found", end="")
     print(f", {len(score.misses)} missed, {len(score.false_starts)} false starts.")
     for sound in score.misses:
         print(f"  missed       {sound.slug:16} at {sound.onset_s:6.1f} s")
-    names = {sound: sound.slug for sound in [*truth, *demo.distractors(listener.heard_s)]}
+    names = {sound: sound.slug for sound in [*truth, *demo.distractors(heard_s)]}
     for start in score.false_starts:
         during = [
             name for sound, name in names.items() if sound.onset_s - 1 <= start.onset_s <= sound.offset_s + 1

@@ -16,13 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from aed_daemon.cli.settings import configuration, detection_settings
+from aed_daemon.companions import Companion
 from aed_daemon.config import Config, LogConfig, OutputConfig
 from aed_daemon.config_file import find_config
 from aed_daemon.detector import Decision
 from aed_daemon.events import Event
 from aed_daemon.inference import load_classifier
+from aed_daemon.observer import Observation
 from aed_daemon.rules import ClassRule, class_rules
-from aed_daemon.sinks.protocol import Health, SourceLevel
 
 _LINES = 12
 _CLASSES = 6
@@ -62,7 +63,7 @@ class NearMisses:
         return missed
 
 
-class View:
+class View(Companion):
     """What is on the screen; filled from the pipelines' threads, drawn from the main one."""
 
     def __init__(self, rules: list[ClassRule], zero_point: int, scale: float) -> None:
@@ -74,8 +75,9 @@ class View:
         self._state = Text("waiting for the source", "yellow")
         self.plain: Console | None = None
 
-    def decision(self, _source: str, decision: Decision) -> None:
-        """Take a hop."""
+    def hop(self, observation: Observation) -> None:
+        """Take a decision."""
+        decision = observation.decision
         with self._lock:
             self._decision = decision
             for rule, best in self._near.push(decision):
@@ -95,15 +97,6 @@ class View:
         with self._lock:
             text = f"{source}: listening" if online else f"{source}: {reason or 'away'}"
             self._state = Text(text, "green" if online else "red")
-
-    def level(self, level: SourceLevel) -> None:
-        """Levels are drawn from the decisions."""
-
-    def health(self, health: Health) -> None:
-        """Health is not shown."""
-
-    def close(self, timeout_s: float) -> None:
-        """Nothing is held."""
 
     def __rich__(self) -> Group:
         with self._lock:
@@ -165,7 +158,7 @@ def execute(args: argparse.Namespace) -> int:
     classifier = load_classifier(config.model.path, config.model.engine)
     output = classifier.manifest.output
     view = View(class_rules(config.detection, classifier.manifest), output.zero_point, output.scale)
-    daemon = Daemon(config, sinks=[view], on_decision=view.decision, retry=False)
+    daemon = Daemon(config, companions=[view], retry=False)
     daemon.handle_signals()
     console = Console()
     if not console.is_terminal:

@@ -13,11 +13,12 @@ from aed_daemon.audio.source import Source
 from aed_daemon.cli.settings import detection_settings
 from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
-from aed_daemon.detector import Decision, Detector
+from aed_daemon.detector import Detector
 from aed_daemon.errors import AudioError
 from aed_daemon.events import Event
 from aed_daemon.health import ClockState
 from aed_daemon.inference import Classifier, load_classifier
+from aed_daemon.observer import Observation, Observer
 from aed_daemon.pipeline import Pipeline
 from aed_daemon.reporting import EventReporter
 from aed_daemon.sinks.outbox import MemoryOutbox
@@ -58,7 +59,7 @@ def replay_file(
     *,
     speed: float | None,
     as_json: bool,
-    on_decision: Callable[[Decision], None] | None = None,
+    observer: Observer | None = None,
 ) -> None:
     """Print the events of one recording.
 
@@ -95,7 +96,7 @@ def replay_file(
         ),
         _Printer(lambda: reader.clock.utc_s(0), as_json=as_json),
         clips=reader.clips,
-        on_decision=on_decision,
+        observer=observer,
     )
     reader.start()
     try:
@@ -122,7 +123,7 @@ def execute(args: argparse.Namespace) -> int:
                     classifier,
                     speed=args.speed,
                     as_json=args.json,
-                    on_decision=progress.advance,
+                    observer=progress,
                 )
         except AudioError as error:
             print(f"aed-daemon: {error}", file=sys.stderr)
@@ -130,7 +131,7 @@ def execute(args: argparse.Namespace) -> int:
     return status
 
 
-class _Progress:
+class _Progress(Observer):
     """A progress bar on standard error, for long recordings on a terminal."""
 
     def __init__(self, path: Path, rate_hz: int) -> None:
@@ -156,10 +157,10 @@ class _Progress:
         task = bar.add_task(self._path.name, total=length_s)
         self._show = lambda heard_s: bar.update(task, completed=heard_s)
 
-    def advance(self, decision: Decision) -> None:
+    def hop(self, observation: Observation) -> None:
         """Show how far the recording has been heard."""
         if self._show:
-            self._show(decision.end_sample / self._rate_hz)
+            self._show(observation.end_sample / self._rate_hz)
 
     def __exit__(self, *_: object) -> None:
         self._leave.close()

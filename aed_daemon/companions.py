@@ -1,0 +1,207 @@
+"""Companions: the parts that look on and take what is published, as the configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aed_daemon.config import Config, DetectionConfig
+from aed_daemon.guard import Guard
+from aed_daemon.observer import Observation, Observer
+from aed_daemon.sinks.protocol import Health, SourceLevel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from aed_daemon.events import Event
+    from aed_daemon.inference import Classifier
+
+
+class Companion(Observer):
+    """A part of the daemon that detection does without: a view, clips, history, metrics.
+
+    It is a `Sink` as well, and an `Observer`, called as these are; by itself it does nothing.
+    """
+
+    def start(self) -> None:
+        """Begin; called once, before anything else. What cannot be had yet is waited for elsewhere."""
+
+    def event(self, event: Event) -> None:
+        """Take an event that has its `epoch` and `seq`."""
+
+    def availability(self, source: str, online: bool, reason: str | None) -> None:
+        """Take that a source can be heard, or why it cannot."""
+
+    def level(self, level: SourceLevel) -> None:
+        """Take a level, one for every hop."""
+
+    def health(self, health: Health) -> None:
+        """Take the daemon's health."""
+
+    def close(self, timeout_s: float) -> None:
+        """Finish what can be finished within `timeout_s`, then let go of everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a companion may know of the daemon.
+
+    Attributes
+    ----------
+    config : Config
+        What holds.
+    classifier : Classifier
+        Model and engine.
+    state : Path or None
+        Folder for what must survive a restart.
+    health : callable
+        Returns how the daemon is, now; from any thread.
+    source_states : callable
+        Returns the state of each source by name, "running" for one that is listened to.
+    detection : callable
+        detection(source): thresholds and times, with those that were set over MQTT.
+    others : tuple of Companion
+        Those that were made before, in the order of `KINDS`.
+    """
+
+    config: Config
+    classifier: Classifier
+    state: Path | None
+    health: Callable[[], Health]
+    source_states: Callable[[], dict[str, str]]
+    detection: Callable[[str], DetectionConfig]
+    others: tuple[Companion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of companion.
+
+    Attributes
+    ----------
+    wanted : callable
+        wanted(config): what of the configuration it depends on; None: there is to be none.
+    make : callable
+        Returns one, from its surroundings; raises AedError where the configuration cannot be kept to.
+    """
+
+    wanted: Callable[[Config], object | None]
+    make: Callable[[Surroundings], Companion]
+
+
+_CLOSE_S = 1.0
+"""For one that a reload takes away to let go of everything."""
+
+KINDS: tuple[Kind, ...] = ()
+"""A kind stands after those that it has a use for."""
+
+
+def _tell(companion: Companion, states: Iterable[tuple[str, tuple[bool, str | None]]]) -> None:
+    for source, (online, reason) in states:
+        companion.availability(source, online, reason)
+
+
+class Companions(Companion):
+    """All companions as one sink and one observer; what one raises stops neither the others nor detection.
+
+    Parameters
+    ----------
+    fixed : sequence of Companion
+        Those that do not come from the configuration.
+    kinds : sequence of Kind
+        Those that do.
+    """
+
+    def __init__(self, fixed: Sequence[Companion] = (), kinds: Sequence[Kind] = KINDS) -> None:
+        self._fixed, self._kinds = tuple(fixed), tuple(kinds)
+        self._made: dict[Kind, tuple[object, Companion]] = {}
+        self._present = self._fixed
+        self._states: dict[str, tuple[bool, str | None]] = {}
+        self._guard = Guard("companion_failed")
+        self._guard.each(self._fixed, "start", lambda one: one.start())
+
+    @property
+    def failures(self) -> int:
+        """How many calls ended in an exception."""
+        return self._guard.failures
+
+    def configure(self, surroundings: Callable[[tuple[Companion, ...]], Surroundings]) -> None:
+        """Keep those whose part of the configuration is as it was, exchange the others.
+
+        Parameters
+        ----------
+        surroundings : callable
+            surroundings(others): what a companion is made from, given those before it.
+
+        Raises
+        ------
+        AedError
+            For one that cannot be made; nothing has changed then.
+        """
+        made: dict[Kind, tuple[object, Companion]] = {}
+        fresh: list[Companion] = []
+        for kind in self._kinds:
+            around = surroundings(tuple(companion for _, companion in made.values()))
+            wanted = kind.wanted(around.config)
+            if wanted is None:
+                continue
+            depends_on = (wanted, around.classifier.manifest.sha256, around.others)
+            before = self._made.get(kind)
+            if before is not None and before[0] == depends_on:
+                made[kind] = before
+            else:
+                companion = kind.make(around)
+                made[kind] = (depends_on, companion)
+                fresh.append(companion)
+        kept = [companion for _, companion in made.values()]
+        gone = [companion for _, companion in self._made.values() if companion not in kept]
+        self._present = (*self._fixed, *(one for one in kept if one not in fresh))
+        self._guard.each(reversed(gone), "close", lambda one: one.close(_CLOSE_S))
+        self._guard.each(fresh, "start", lambda one: one.start())
+        self._made, self._present = made, (*self._fixed, *kept)
+        states = list(self._states.items())
+        self._guard.each(fresh, "availability", lambda one: _tell(one, states))
+
+    # What is published
+
+    def event(self, event: Event) -> None:
+        """Hand on an event."""
+        self._guard.each(self._present, "event", lambda one: one.event(event))
+
+    def availability(self, source: str, online: bool, reason: str | None) -> None:
+        """Hand on that a source can be heard, or why it cannot, also to those that come later."""
+        self._states[source] = (online, reason)
+        self._guard.each(self._present, "availability", lambda one: one.availability(source, online, reason))
+
+    def level(self, level: SourceLevel) -> None:
+        """Hand on a level."""
+        self._guard.each(self._present, "level", lambda one: one.level(level))
+
+    def health(self, health: Health) -> None:
+        """Hand on the daemon's health."""
+        self._guard.each(self._present, "health", lambda one: one.health(health))
+
+    def close(self, timeout_s: float) -> None:
+        """Nothing: a publisher that is exchanged does not end them. See `end`."""
+
+    def end(self, timeout_s: float) -> None:
+        """Close them all, the last made first."""
+        present, self._present = self._present, ()
+        self._guard.each(reversed(present), "close", lambda one: one.close(timeout_s))
+
+    # What is heard
+
+    def sound(self, source: str, first_sample: int, samples: NDArray[np.float32]) -> None:
+        """Hand on samples."""
+        self._guard.each(self._present, "sound", lambda one: one.sound(source, first_sample, samples))
+
+    def gap(self, source: str, first_sample: int, end_sample: int) -> None:
+        """Hand on that samples were lost."""
+        self._guard.each(self._present, "gap", lambda one: one.gap(source, first_sample, end_sample))
+
+    def hop(self, observation: Observation) -> None:
+        """Hand on a decision."""
+        self._guard.each(self._present, "hop", lambda one: one.hop(observation))
