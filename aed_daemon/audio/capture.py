@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from aed_daemon.audio import launch
 from aed_daemon.audio.child import Child
@@ -78,6 +78,10 @@ def list_devices() -> list[InputDevice]:
     if "error" in told:
         raise _as_audio_error(told["error"], None)
     return [InputDevice(**device) for device in told["devices"]]
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _as_audio_error(fields: dict[str, Any], where: str | None) -> AudioError:
@@ -152,10 +156,13 @@ class MicrophoneSource:
             raise AudioError("closed before it was open", where=self.name)
         if not message.flags & FORMAT:
             raise AudioError("the capture process does not say its format", where=self.name)
-        told = json.loads(message.body)
-        self._channels, self.device_name = told["channels"], told["device"]
+        told = self._fields(message)
+        rate_hz, channels, self.device_name = told.get("rate_hz"), told.get("channels"), told.get("device")
+        if not (_is_count(rate_hz) and _is_count(channels)):
+            raise self._not_understood(message)
+        self._channels = channels
         self._parser.sample_bytes = self._channels * SAMPLE_DTYPE[self._request.sample_format].itemsize
-        return PcmFormat(told["rate_hz"], self._channels)
+        return PcmFormat(rate_hz, self._channels)
 
     def read(self) -> Block | None:
         """Return the next block, about 16 ms.
@@ -170,6 +177,8 @@ class MicrophoneSource:
         message = self._receive(self._child, self._stall_timeout_s, "the device has stalled")
         if message is None:
             return None
+        if message.flags & FORMAT:
+            raise self._not_understood(message)
         samples = decode_pcm(message.body, self._request.sample_format, self._channels)
         lost = bool(message.flags & GAP) or message.first_sample != self._next
         self._next = message.first_sample + len(samples)
@@ -203,5 +212,23 @@ class MicrophoneSource:
             self._parser.push(data)
             self._pending = self._parser.messages()
         if message.flags & ERROR:
-            raise _as_audio_error(json.loads(message.body), self.name)
+            raise _as_audio_error(self._fields(message), self.name)
         return message
+
+    def _fields(self, message: Message) -> dict[str, Any]:
+        """Return what a message that is no sound says."""
+        try:
+            told = json.loads(message.body)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            raise self._not_understood(message)
+        return told
+
+    def _not_understood(self, message: Message) -> AudioError:
+        return AudioError(
+            "the capture process cannot be understood",
+            where=self.name,
+            got=repr(message.body[:80]),
+            hint="It is of another version, or broken; it is started again.",
+        )

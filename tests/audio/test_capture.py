@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from aed_daemon.audio import capture
 from aed_daemon.audio.capture import MicrophoneSource, list_devices
-from aed_daemon.audio.framing import FORMAT, GAP, HEADER, Message, MessageParser
+from aed_daemon.audio.child import Child
+from aed_daemon.audio.framing import ERROR, FORMAT, GAP, HEADER, Message, MessageParser
 from aed_daemon.audio.launch import Request
 from aed_daemon.errors import AudioError
 from tests.pulse_server import PulseServer
@@ -215,3 +216,45 @@ def test_messages_are_found_however_the_bytes_arrive(
         data = data[size:]
         got += parser.messages()
     assert got == sent
+
+
+def saying(*messages: tuple[int, bytes]) -> MicrophoneSource:
+    """A microphone whose capture process says this, and then nothing."""
+    told = b"".join(HEADER.pack(0, len(body), flags) + body for flags, body in messages)
+    program = f"import os, time; os.write(1, {told!r}); time.sleep(60)"
+    return MicrophoneSource(FIFO, child=Child([sys.executable, "-c", program], "a broken one"))
+
+
+GOOD_FORMAT = (FORMAT, b'{"rate_hz": 16000, "channels": 1, "device": "x"}')
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        (FORMAT, b"{"),
+        (FORMAT, b"\xff\xfe"),
+        (FORMAT, b"[16000, 1]"),
+        (FORMAT, b"{}"),
+        (FORMAT, b'{"rate_hz": 0, "channels": 1}'),
+        (FORMAT, b'{"rate_hz": 16000, "channels": true}'),
+        (ERROR, b"no device"),
+        (ERROR, b'"no device"'),
+    ],
+)
+def test_a_capture_process_that_cannot_be_understood_is_an_error_like_any_other(
+    message: tuple[int, bytes],
+) -> None:
+    source = saying(message)
+    with pytest.raises(AudioError, match="cannot be understood"):
+        source.open()
+
+
+@pytest.mark.parametrize("message", [GOOD_FORMAT, (ERROR, b"\x00")])
+def test_what_is_no_sound_is_not_taken_for_it(message: tuple[int, bytes]) -> None:
+    source = saying(GOOD_FORMAT, message)
+    try:
+        assert source.open() == (16_000, 1)
+        with pytest.raises(AudioError, match="cannot be understood"):
+            source.read()
+    finally:
+        source.close()
