@@ -41,16 +41,19 @@ def _children(pid: int) -> list[int]:
 
 
 class CpuMeter:
-    """Share of one core that this process and its children, running or ended, took between two readings."""
+    """Share of one core that this process and its children, running or ended, take."""
 
     def __init__(self) -> None:
-        self._before = (time.monotonic(), self._used_s())
+        self.restart()
+
+    def restart(self) -> None:
+        """Count from now on."""
+        self._begun = (time.monotonic(), self._used_s())
 
     def percent(self) -> float | None:
-        """Return the share since the last call, in percent; None if called twice at once."""
-        now = (time.monotonic(), self._used_s())
-        (then_s, then_used_s), self._before = self._before, now
-        return 100.0 * (now[1] - then_used_s) / (now[0] - then_s) if now[0] > then_s else None
+        """Return the share since it was made or started again, %; None if that is now."""
+        now_s, (begun_s, used_before_s) = time.monotonic(), self._begun
+        return 100.0 * (self._used_s() - used_before_s) / (now_s - begun_s) if now_s > begun_s else None
 
     @staticmethod
     def _used_s() -> float:

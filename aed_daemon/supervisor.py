@@ -232,6 +232,7 @@ class Daemon:
             return
         self._health_due_s = now_s + self._config.mqtt.health_interval_s
         self._outlet.health(self.health())
+        self._vitals.begin_interval(self.workers.values())
         if self._ready:
             self._notifier.status(self._status())
 
@@ -255,8 +256,8 @@ class Daemon:
         return self._outlet
 
     def health(self) -> Health:
-        """Return how the daemon is."""
-        return self._vitals.health(self.workers.values())
+        """Return how the daemon is; from any thread."""
+        return self._vitals.health(list(self.workers.values()))
 
     def open_source(self, name: str) -> None:
         """Listen to a source that is silent."""

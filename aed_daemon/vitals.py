@@ -15,6 +15,9 @@ from aed_daemon.worker import SourceWorker
 
 _log = structlog.get_logger(__name__)
 
+_SHORTEST_S = 1.0
+"""A rate over less than this says nothing."""
+
 
 class Vitals:
     """Adds up what the sources have done."""
@@ -23,7 +26,9 @@ class Vitals:
         self._cpu = CpuMeter()
         self._started_s = time.monotonic()
         self._gone: Counter[str] = Counter()
-        self._worked: tuple[int, int] = (0, 0)
+        self._begun_s = -_SHORTEST_S
+        self._done_before: tuple[int, int] = (0, 0)
+        self._rates: tuple[float | None, float | None] = (None, None)
         self._gaps_told: dict[str, int] = {}
         self._quiet = OncePer()
 
@@ -50,25 +55,40 @@ class Vitals:
         self._gone.update(_figures(worker))
 
     def health(self, workers: Iterable[SourceWorker]) -> Health:
-        """Return how the daemon is, given the sources that it has now.
+        """Return how the daemon is, given the sources that it has now; from any thread.
 
-        The real-time factor is that since the last call, as are the processor's figures: over days
-        a mean would hide an overload.
+        Real-time factor and processor time are those since `begin_interval`, or of the interval before
+        where this one has just begun: over days a mean would hide an overload.
         """
-        total: Counter[str] = Counter(self._gone)
-        for worker in workers:
-            total.update(_figures(worker))
-        busy_us, audio_ms = total["busy_us"] - self._worked[0], total["audio_ms"] - self._worked[1]
-        self._worked = (total["busy_us"], total["audio_ms"])
+        total = self._total(workers)
+        fresh = time.monotonic() - self._begun_s < _SHORTEST_S
+        real_time_factor, cpu_percent = self._rates if fresh else self._rates_of(total)
         return Health(
-            real_time_factor=round(busy_us / 1_000 / audio_ms, 5) if audio_ms > 0 else None,
-            cpu_percent=self._cpu.percent(),
+            real_time_factor=real_time_factor,
+            cpu_percent=cpu_percent,
             pss_mb=pss_mb(),
             overruns=total["overruns"],
             shed_hops=total["shed_hops"],
             events=total["events"],
             uptime_s=round(time.monotonic() - self._started_s, 1),
         )
+
+    def begin_interval(self, workers: Iterable[SourceWorker]) -> None:
+        """Count rates from now on."""
+        total = self._total(workers)
+        self._rates = self._rates_of(total)
+        self._done_before, self._begun_s = (total["busy_us"], total["audio_ms"]), time.monotonic()
+        self._cpu.restart()
+
+    def _total(self, workers: Iterable[SourceWorker]) -> Counter[str]:
+        total: Counter[str] = Counter(self._gone)
+        for worker in workers:
+            total.update(_figures(worker))
+        return total
+
+    def _rates_of(self, total: Counter[str]) -> tuple[float | None, float | None]:
+        busy_us, audio_ms = total["busy_us"] - self._done_before[0], total["audio_ms"] - self._done_before[1]
+        return round(busy_us / 1_000 / audio_ms, 5) if audio_ms > 0 else None, self._cpu.percent()
 
 
 def _figures(worker: SourceWorker) -> dict[str, int]:

@@ -52,6 +52,7 @@ def test_a_childs_processor_time_counts_when_it_is_used() -> None:
         child.stdout.readline()
         read_s = time.monotonic()
         percent = meter.percent()
+        meter.restart()
         child.communicate(b"\n")
     ended = meter.percent()
     assert percent is not None

@@ -32,10 +32,13 @@ def test_what_a_source_has_done_counts_on_when_it_is_gone() -> None:
     assert 0 < there.real_time_factor < 1
     assert there.pss_mb is not None
     assert there.pss_mb > 0
+    assert vitals.health([worker]).real_time_factor == there.real_time_factor, "asking changes nothing"
+    vitals.begin_interval([worker])
     vitals.retire(worker)
-    gone = vitals.health([])
-    assert (gone.events, gone.overruns, gone.shed_hops) == (there.events, 0, 0)
-    assert gone.real_time_factor is None, "it is that since the last report, and nothing came since"
+    just_begun = vitals.health([])
+    assert (just_begun.events, just_begun.overruns, just_begun.shed_hops) == (there.events, 0, 0)
+    assert just_begun.real_time_factor == there.real_time_factor, "a moment says nothing: that before holds"
+    wait_for(lambda: vitals.health([]).real_time_factor is None, "an interval in which nothing came")
 
 
 class Lossy:
