@@ -1,8 +1,9 @@
 """`python -m benchmarks.package [amd64|arm64|armhf]`: the Debian package in a Debian 12 of its own, as root.
 
 A fresh root by debootstrap, the package and what it depends on, its commands, a recording; the events must be
-those of this checkout. On this machine's own architecture systemd then boots it: start, watchdog, reload,
-stop, purge. The last result is kept in benchmarks/reliability.json: CI has no privileges for this.
+those of this checkout; then the daemon itself, from its start to SIGTERM. On this machine's own architecture
+systemd boots it as well: start, watchdog, reload, stop, purge. The last result is kept in
+benchmarks/reliability.json: CI has no privileges for this.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from aed_daemon.events import Event, comparable
 from benchmarks.exposure import UNIT, exposure
 from benchmarks.record import occasion
 from benchmarks.reliability import RELIABILITY, update
+from tests.process import NotifySocket
 from tests.sounds import soundscape, write_wav
 
 _ROOT = Path(__file__).parents[1]
@@ -48,6 +51,14 @@ _EXPECTED = {
     "failed": "0",
 }
 """What the service's script notes in the container."""
+
+_START_S = 300.0
+"""For a start in an emulator."""
+
+_CONFIGURATION = """
+source = [{ type = "file", name = "clip", path = "/root/clip.wav", loop = true }]
+output = { jsonl = true }
+"""
 
 _ABSENT = {"microphones", "broker", "clock"}
 """What `doctor` rightly misses in a container."""
@@ -143,6 +154,40 @@ def installed(root: Path, package: Path) -> dict[str, Any]:
     }
 
 
+def started(root: Path) -> dict[str, Any]:
+    """Start the daemon there on the clip, hear it say that it is ready and what it hears, and stop it."""
+    home = root / "root"
+    (home / "try.toml").write_text(_CONFIGURATION)
+    listener = NotifySocket(home)
+    inside: Command = ["chroot", root, "env", "NOTIFY_SOCKET=/root/notify", "STATE_DIRECTORY=/root/state"]
+    with (home / "events").open("wb") as out, (home / "log").open("wb") as err:
+        daemon = subprocess.Popen(
+            [*inside, "aed-daemon", "run", "--config", "/root/try.toml"],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+        )  # fmt: skip
+    try:
+        begun_s = time.monotonic()
+        while not ("READY=1" in listener.lines and (home / "events").stat().st_size):
+            if daemon.poll() is not None or time.monotonic() - begun_s > _START_S:
+                raise FailedError(
+                    f"it does not start: {listener.lines}\n{(home / 'log').read_text()[-3_000:]}"
+                )
+            time.sleep(0.1)
+        daemon.terminate()
+        status = daemon.wait(_START_S)
+    finally:
+        daemon.kill()
+        daemon.wait()
+        listener.close()
+    told = [Event.model_validate_json(line) for line in (home / "events").read_text().splitlines()]
+    unended = {event.id for event in told} - {event.id for event in told if event.type == "end"}
+    if status != 0 or "STOPPING=1" not in listener.lines or unended:
+        raise FailedError(
+            f"it does not stop as it should: status {status}, {len(unended)} sounds without an end"
+        )
+    return {"started": True}
+
+
 def _without_place(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in event.items() if key not in ("node", "source")} for event in found]
 
@@ -184,6 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(["cp", "-a", minimal, root])
             with mounted(root):
                 found |= installed(root, package)
+                found |= started(root)
             if options.architecture == here:
                 found |= booted(root)
     except FailedError as error:
