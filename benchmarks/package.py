@@ -52,6 +52,9 @@ _EXPECTED = {
 }
 """What the service's script notes in the container."""
 
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
+
 _START_S = 300.0
 """For a start in an emulator."""
 
@@ -79,6 +82,16 @@ def run(command: Command, *, statuses: tuple[int, ...] = (0,)) -> str:
             f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout[-3_000:]}{done.stderr[-3_000:]}"
         )
     return done.stdout
+
+
+def emulate(architecture: str) -> None:
+    """Have programs of another architecture run here, where the system does not see to that by itself."""
+    if architecture not in _EMULATORS or run(["dpkg", "--print-architecture"]).strip() == architecture:
+        return
+    if not (_BINFMT / "register").exists():
+        run(["mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT])
+    if not (_BINFMT / _EMULATORS[architecture]).exists():
+        run(["update-binfmts", "--enable", _EMULATORS[architecture]])
 
 
 def base(architecture: str, folder: Path) -> Path:
@@ -223,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     package = options.package or _BUILD / name
     found: dict[str, Any] = {}
     try:
+        emulate(options.architecture)
         minimal = base(options.architecture, options.roots)
         with tempfile.TemporaryDirectory(dir=options.roots) as folder:
             root = Path(folder, "root")
