@@ -133,3 +133,21 @@ def test_speed_and_memory() -> None:
         f"| {found['ready_s']:.2f} s |",
         f"| `systemd-analyze security` | {found['systemd_exposure']:.1f} |",
     )
+
+
+def test_what_chaos_left() -> None:
+    found = recorded("reliability.json")
+    chaos, done = found["chaos"], found["details"]["chaos"]["done"]
+    broken = sum(count for what, count in done.items() if "start" not in what and "restore" not in what)
+    assert (chaos["lost"], chaos["out_of_order"], chaos["unannounced_holes"], chaos["open_ids"]) == (
+        0,
+        0,
+        0,
+        0,
+    )
+    assert chaos["events"] >= 1_000
+    assert_said(
+        README,
+        f"broke {broken} times: of {chaos['events']:,} events none was lost or out of order, none left open",
+        f"none left open, {chaos['repeated']} deliveries were repetitions",
+    )
