@@ -187,14 +187,14 @@ def started(root: Path) -> dict[str, Any]:
                 )
             time.sleep(0.1)
         daemon.terminate()
-        status = daemon.wait(_START_S)
+        status, said = daemon.wait(_START_S), listener.lines
     finally:
         daemon.kill()
         daemon.wait()
         listener.close()
     told = [Event.model_validate_json(line) for line in (home / "events").read_text().splitlines()]
     unended = {event.id for event in told} - {event.id for event in told if event.type == "end"}
-    if status != 0 or "STOPPING=1" not in listener.lines or unended:
+    if status != 0 or "STOPPING=1" not in said or unended:
         raise FailedError(
             f"it does not stop as it should: status {status}, {len(unended)} sounds without an end"
         )
