@@ -84,7 +84,7 @@ class ClipFiles:
     def reserve(self, take: Take) -> None:
         """Take the room that the clip needs at most, under another name; OSError where there is none."""
         path = self._path(take)
-        self._folder.make(path.parent)
+        self._folder.make(take.name)
         descriptor = os.open(_partial(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
         try:
             os.posix_fallocate(descriptor, 0, self.most_bytes)
@@ -132,7 +132,7 @@ class ClipFiles:
 
     def try_out(self) -> None:
         """Find out whether there can be clips; OSError where not."""
-        self._folder.make(self._folder.root)
+        self._folder.make()
         partial = _partial(self._folder.root / "try")
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
         try:

@@ -168,6 +168,10 @@ class ClipFolder:
                 break
         return True
 
-    def make(self, folder: Path) -> None:
-        """Make a folder at or below the root, for the owner alone; OSError where that fails."""
+    def make(self, relative: str = "") -> None:
+        """Make the folders that a path below the root needs, for the owner alone; or OSError."""
+        folder = self.root
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for part in relative.split("/")[:-1]:
+            folder = folder / part
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
