@@ -21,7 +21,7 @@ _SOURCE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,79}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _CROCKFORD = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
-_PLAIN = 48
+_PLAIN = 64
 
 
 def source_folder(source: str) -> str:

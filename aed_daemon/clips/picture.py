@@ -60,10 +60,10 @@ def spectrogram_png(rows: NDArray[np.float32], onset: float, offset: float | Non
 
 def _mark(image: NDArray[np.uint8], column: float, where: NDArray[np.bool_]) -> None:
     """Draw a line, white with black on its right, so that it shows on every colour."""
-    at = int(column)
-    for place, colour in ((at, _WHITE), (at + 1, _BLACK)):
-        if 0 <= place < image.shape[1]:
-            image[where, place] = colour
+    if 0 <= column < image.shape[1]:
+        at = int(column)
+        for colour, place in ((_WHITE, at), (_BLACK, at + 1)):
+            image[where, place : place + 1] = colour
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
