@@ -11,7 +11,7 @@ from typing import Any, Literal
 from aed_daemon import __version__
 from aed_daemon.audio.encode import Tag, encode
 from aed_daemon.clips.folder import FACTS_SUFFIX, FILE_MODE, PARTIAL_SUFFIX, PICTURE_SUFFIX, ClipFolder
-from aed_daemon.clips.picture import spectrogram_png
+from aed_daemon.clips.picture import MOST_BYTES, spectrogram_png
 from aed_daemon.clips.take import Take
 from aed_daemon.clips.tape import FULL_SCALE, Pcm
 from aed_daemon.events import iso_utc
@@ -67,6 +67,11 @@ class ClipFiles:
         Of a clip.
     pictures : bool
         Whether a spectrogram lies beside each.
+
+    Attributes
+    ----------
+    most_bytes : int
+        No clip is larger, with what lies beside it.
     """
 
     def __init__(
@@ -79,7 +84,9 @@ class ClipFiles:
         pictures: bool,
     ) -> None:
         self._folder, self._spec, self._kind, self._pictures = folder, spec, kind, pictures
-        self.most_bytes = 2 * max_samples + _HEADER_BYTES
+        self._sound_bytes = 2 * max_samples + _HEADER_BYTES
+        beside_bytes = (MOST_BYTES if pictures else 0) + _HEADER_BYTES
+        self.most_bytes = self._sound_bytes + beside_bytes
 
     def reserve(self, take: Take) -> None:
         """Take the room that the clip needs at most, under another name; OSError where there is none."""
@@ -87,7 +94,7 @@ class ClipFiles:
         self._folder.make(take.name)
         descriptor = os.open(_partial(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
         try:
-            os.posix_fallocate(descriptor, 0, self.most_bytes)
+            os.posix_fallocate(descriptor, 0, self._sound_bytes)
         finally:
             os.close(descriptor)
 

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 MAX_COLUMNS = 1_200
 BAND_PIXELS = 3
+MOST_BYTES = 512 << 10
+"""More than a picture of 64 bands takes, even where it cannot be compressed."""
+
 RANGE_LN = 8.0
 """Natural logarithm under the loudest that is still told from nothing: 70 dB."""
 

@@ -52,6 +52,7 @@ class Room:
     config: Config
     source: str = "porch"
     events: list[Event] = field(default_factory=list)
+    begun_s: float = NOW_S
 
     def event(self, draft: Event) -> Event:
         self.events.append(draft)
@@ -61,11 +62,15 @@ class Room:
         """Take a level."""
 
     def hear(self, *parts: Part) -> list[Event]:
-        """Hear samples, gaps of so many samples where a number stands, and do what is to be done between."""
+        """Hear samples, a minute after the last ones, and gaps of so many where a number stands."""
         ring = Ring(RATE_HZ * 4)
         detector = Detector(CLASSIFIER, self.config.detection)
         hop = self.config.detection.hop_frames
-        reporter = EventReporter("node", self.source, CLASSIFIER, hop, lambda index: NOW_S + index / RATE_HZ)
+        self.begun_s += 60.0
+        begun_s = self.begun_s
+        reporter = EventReporter(
+            "node", self.source, CLASSIFIER, hop, lambda index: begun_s + index / RATE_HZ
+        )
         pipeline = Pipeline(self.source, ring, detector, reporter, self, observer=self.clips)
         before = len(self.events)
         for part in parts:
@@ -120,10 +125,12 @@ def read(path: Path) -> Clip:
 
 
 @contextmanager
-def room(folder: Path, *, clock: Callable[[], float] = lambda: NOW_S, **clips: Any) -> Iterator[Room]:
+def room(
+    folder: Path, *, clock: Callable[[], float] = lambda: NOW_S, round_s: float = 0.05, **clips: Any
+) -> Iterator[Room]:
     """Record into a folder; on leaving everything has been written."""
     made = config(**clips)
-    recorder = Clips(folder, made, CLASSIFIER.manifest, clock=clock, round_s=0.05)
+    recorder = Clips(folder, made, CLASSIFIER.manifest, clock=clock, round_s=round_s)
     recorder.start()
     try:
         yield Room(recorder, made)

@@ -15,7 +15,6 @@ from aed_daemon.clips.clips import Clips, make_clips, reach_frames
 from aed_daemon.companions import Companions, Surroundings
 from aed_daemon.config import Config
 from aed_daemon.errors import AedError, ConfigError
-from aed_daemon.events import Event
 from tests.clips.rooms import CLASSIFIER, NOW_S, RATE_HZ, config, read, room, scape
 from tests.clips.test_picture import decode
 from tests.sounds import quiet, to_s16
@@ -277,8 +276,3 @@ def test_the_tape_reaches_as_far_back_as_a_start_may(tmp_path: Path) -> None:
     assert reach_frames(at.config.detection, CLASSIFIER.manifest) > 400
     for event in at.ended():
         assert read(at.path(event)).facts["onset_s"] == 1.0
-
-
-def test_an_observer_that_records_nothing_costs_the_event_nothing() -> None:
-    companions = Companions()
-    assert companions.recording(Event.model_construct(source="porch")) is None

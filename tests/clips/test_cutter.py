@@ -224,15 +224,14 @@ def test_where_a_vetoed_sound_is_heard_nothing_is_kept() -> None:
 def test_no_clip_has_a_sample_of_a_vetoed_sound(onset: int, delay: int, length: int, piece: int) -> None:
     """Sounds come all the time; the vetoed one is known `delay` after its onset, as late as may be."""
     room = Room(settle=REACH)
+    known, over = onset + delay, onset + delay + length
     for at in range(piece, 1_200, piece):
-        known, over = onset + delay, onset + delay + length
-        for moment, act in (
-            (known, lambda: room.cutter.veto("baby", onset)),
-            (over, lambda: room.cutter.lift("baby", onset + length)),
-        ):
-            if room.now <= moment < at:
-                room.hear(moment - room.now, piece)
-                act()
+        if room.now <= known < at:
+            room.hear(known - room.now, piece)
+            room.cutter.veto("baby", onset)
+        if room.now <= over < at:
+            room.hear(over - room.now, piece)
+            room.cutter.lift("baby", onset + length)
         room.hear(at - room.now, piece)
         room.cutter.begin(take(f"{at}", at - 1))
         room.cutter.end(f"{at}", at)

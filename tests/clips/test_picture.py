@@ -32,7 +32,7 @@ def decode(png: bytes) -> NDArray[np.uint8]:
     assert rest == [8, 3, 0, 0, 0]
     lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, width + 1)
     assert not lines[:, 0].any()
-    return np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)[lines[:, 1:]]
+    return np.asarray(np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)[lines[:, 1:]])
 
 
 def ramp(frames: int = 100, bands: int = 64) -> NDArray[np.float32]:
@@ -90,7 +90,7 @@ def test_another_program_reads_the_same(tmp_path: Path) -> None:
         pytest.skip("ffmpeg is missing: apt install ffmpeg")
     path = tmp_path / "clip.png"
     path.write_bytes(spectrogram_png(ramp(), 30.0, 70.0))
-    command = ["ffmpeg", "-loglevel", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    command = ["ffmpeg", "-loglevel", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     raw = subprocess.run(command, check=True, capture_output=True).stdout
     expected = decode(path.read_bytes())
     assert np.array_equal(np.frombuffer(raw, np.uint8).reshape(expected.shape), expected)
