@@ -49,7 +49,7 @@ class ClipsConfig(Section):
         default=30.0, ge=0, le=36_500, description="A clip that is older is deleted, days; 0: none is."
     )
     keep_clips: int = Field(
-        default=10_000, ge=1, le=1_000_000, description="Most clips that are kept; the oldest go first."
+        default=10_000, ge=1, le=100_000, description="Most clips that are kept; the oldest go first."
     )
     min_free_mb: float = Field(
         default=500.0,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aed_daemon.clips.folder import ClipFolder, time_of
+from aed_daemon.clips.folder import SUFFIXES, ClipFolder, time_of
 
 _LOOK_AGAIN_S = 600.0
 """The folder is read anew after so long: others may have deleted or added clips."""
@@ -57,7 +58,7 @@ class Retention:
         self._folder = folder
         self._max_age_s, self._max_clips, self._min_free = max_age_s, max_clips, min_free_bytes
         self._clock, self._monotonic = clock, monotonic
-        self._clips: dict[str, list[Path]] = {}
+        self._clips: dict[str, str] = {}  # the folder of each; there may be many
         self._looked_s: float | None = None
         self.deleted = 0
 
@@ -68,7 +69,7 @@ class Retention:
 
     def add(self, identity: str, path: Path) -> None:
         """Take that a file of a clip is there now."""
-        self._clips.setdefault(identity, []).append(path)
+        self._clips[identity] = sys.intern(str(path.parent))
 
     def enforce(self, need_bytes: int = 0, need_clips: int = 0) -> None:
         """Delete what is too much once so many bytes and clips are added.
@@ -82,15 +83,17 @@ class Retention:
         now_s = self._monotonic()
         if self._looked_s is None or now_s - self._looked_s >= _LOOK_AGAIN_S:
             self._look()
-        for identity in sorted(self._clips):
-            if not self._too_old(identity) and len(self._clips) + need_clips <= self._max_clips:
-                break
-            self._delete(identity)
+        if self._clips and self._is_too_much(min(self._clips), need_clips):
+            for identity in sorted(self._clips):
+                if not self._is_too_much(identity, need_clips):
+                    break
+                self._delete(identity)
         if self._short(need_bytes):
             self._make_room(need_bytes)
 
-    def _too_old(self, identity: str) -> bool:
-        return 0 < self._max_age_s < self._clock() - time_of(identity)
+    def _is_too_much(self, oldest: str, need_clips: int) -> bool:
+        too_old = 0 < self._max_age_s < self._clock() - time_of(oldest)
+        return too_old or len(self._clips) + need_clips > self._max_clips
 
     def _make_room(self, need_bytes: int) -> None:
         """Delete the oldest until there is room; look for others once, where these are not enough."""
@@ -112,8 +115,8 @@ class Retention:
         return disk.f_bavail * disk.f_frsize - need_bytes < self._min_free
 
     def _delete(self, identity: str) -> None:
-        for path in self._clips[identity]:
-            self._folder.delete(path)
+        for suffix in SUFFIXES:
+            self._folder.delete(Path(self._clips[identity], identity + suffix))
         del self._clips[identity]
         self.deleted += 1
 
