@@ -88,7 +88,7 @@ lock: ## pin the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -c scripts/lock-limits.txt -o constraints.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt -o packaging/debian/requirements.txt
 
-deb: $(BIN)/python ## build a Debian 12 package in build/; ARGS=arm64 or armhf for another architecture
+deb: $(BIN)/python ## build a Debian 12 package in build/; ARGS=arm64 or armhf for another architecture, NEVER_RECORD=1: it cannot record
 	PYTHON=$(BIN)/python packaging/debian/build.sh $(ARGS)
 
 deb-test: deb $(VENV)/.dev ## install the package in a Debian 12 of its own and boot it (as root); ARGS=armhf

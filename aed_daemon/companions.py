@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from aed_daemon.config import Config, DetectionConfig
 from aed_daemon.guard import Guard
@@ -92,10 +92,23 @@ class Kind:
     make: Callable[[Surroundings], Companion]
 
 
+One = TypeVar("One", bound=Companion)
+
 _CLOSE_S = 1.0
 """For one that a reload takes away to let go of everything."""
 
-KINDS: tuple[Kind, ...] = ()
+
+def _clips(around: Surroundings) -> Companion:
+    from aed_daemon.clips.clips import make_clips
+
+    return make_clips(around)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        lambda config: (config.clips, config.detection, config.node) if config.clips.enabled else None, _clips
+    ),
+)
 """A kind stands after those that it has a use for."""
 
 
@@ -127,6 +140,10 @@ class Companions(Companion):
     def failures(self) -> int:
         """How many calls ended in an exception."""
         return self._guard.failures
+
+    def of(self, kind: type[One]) -> One | None:
+        """Return the one of a class that the configuration has made; None where it has made none."""
+        return next((one for _, one in self._made.values() if isinstance(one, kind)), None)
 
     def configure(self, surroundings: Callable[[tuple[Companion, ...]], Surroundings]) -> None:
         """Keep those whose part of the configuration is as it was, exchange the others.
@@ -205,3 +222,19 @@ class Companions(Companion):
     def hop(self, observation: Observation) -> None:
         """Hand on a decision."""
         self._guard.each(self._present, "hop", lambda one: one.hop(observation))
+
+    def recording(self, draft: Event) -> str | None:
+        """Return the first path that one of them has for the recording of this event's sound."""
+        found: list[str] = []
+
+        def ask(one: Companion) -> None:
+            path = one.recording(draft)
+            if path is not None:
+                found.append(path)
+
+        self._guard.each(self._present, "recording", ask)
+        return found[0] if found else None
+
+    def over(self, source: str) -> None:
+        """Hand on that nothing more comes of a source."""
+        self._guard.each(self._present, "over", lambda one: one.over(source))

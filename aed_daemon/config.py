@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from aed_daemon.config_clips import ClipsConfig
 from aed_daemon.config_sources import (
     CommandSource,
     DemoSource,
@@ -26,6 +27,7 @@ from aed_daemon.manifest import BACKGROUND, LOUD_SOUND, Probability, Slug
 __all__ = [
     "SCHEMA_VERSION",
     "ClassConfig",
+    "ClipsConfig",
     "CommandSource",
     "Config",
     "DemoSource",
@@ -333,6 +335,7 @@ class Config(Section):
     mqtt: MqttConfig = Field(default=MqttConfig(), description="The broker.")
     outbox: OutboxConfig = Field(default=OutboxConfig(), description="Where events wait for the broker.")
     output: OutputConfig = Field(default=OutputConfig(), description="Standard output.")
+    clips: ClipsConfig = Field(default=ClipsConfig(), description="Recordings.")
     log: LogConfig = Field(default=LogConfig(), description="Messages.")
 
     _origins: Origins = PrivateAttr(default_factory=Origins)

@@ -16,7 +16,7 @@ from aed_daemon.config_faults import did_you_mean, dotted, faults_of, joined
 from aed_daemon.config_schema import key_at
 from aed_daemon.config_types import FOLDER, KeyPath, Origins
 from aed_daemon.errors import ConfigError
-from aed_daemon.manifest import BACKGROUND, ModelManifest
+from aed_daemon.manifest import BACKGROUND, LOUD_SOUND, ModelManifest
 from aed_daemon.toml_lines import key_lines
 
 MAX_BYTES = 1 << 20
@@ -182,13 +182,18 @@ def check_against_model(config: Config, manifest: ModelManifest) -> None:
     Raises
     ------
     ConfigError
-        If `detection.classes` names a class that the model does not know.
+        If `detection.classes` or `clips` names a class that the model does not know.
     """
     known = [slug for slug in manifest.slugs if slug != BACKGROUND]
+    named: list[tuple[KeyPath, str]] = [
+        (("detection", "classes", slug), slug) for slug in config.detection.classes
+    ]
+    for key in ("classes", "never_classes"):
+        slugs = getattr(config.clips, key) or []
+        named += [(("clips", key, place), slug) for place, slug in enumerate(slugs) if slug != LOUD_SOUND]
     faults = []
-    for slug in config.detection.classes:
+    for path, slug in named:
         if slug not in known:
-            path: KeyPath = ("detection", "classes", slug)
             faults.append(
                 ConfigError(
                     f"{dotted(path)}: the model {manifest.name} has no class '{slug}'",

@@ -93,7 +93,7 @@ class Event(_Part):
     hop_s: float = Field(description="Time between decisions, seconds.")
     model: ModelRef
     engine: str = Field(description="What ran the network: native, litert or tflite.")
-    clip: str | None = Field(description="Where the recording of it is, if any.")
+    clip: str | None = Field(description="Its recording, as a path below the clips folder; null: none.")
     clock_synced: bool = Field(description="Whether the system clock was synchronised.")
     gap_before: bool = Field(description="Whether sound was lost shortly before it.")
     replayed: bool = Field(description="Sent more than 5 s after it was committed, or by a later process.")
@@ -109,7 +109,7 @@ def event_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-_PER_RUN = frozenset({"id", "epoch", "seq", "published", "latency_ms", "start", "start_ts", "end"})
+_PER_RUN = frozenset({"id", "epoch", "seq", "published", "latency_ms", "start", "start_ts", "end", "clip"})
 
 
 def comparable(event: Event) -> dict[str, Any]:

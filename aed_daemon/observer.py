@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aed_daemon.detector import Decision
+    from aed_daemon.events import Event
 
 
 class Observation(NamedTuple):
@@ -44,3 +45,12 @@ class Observer:
 
     def hop(self, observation: Observation) -> None:
         """Take a decision, after its events are on their way."""
+
+    def recording(self, draft: Event) -> str | None:
+        """Return where the recording of this event's sound will be; None where there is none.
+
+        Asked for every event before it goes out; what is returned becomes its `clip`.
+        """
+
+    def over(self, source: str) -> None:
+        """Take that nothing more comes of a source; if it is opened again, its samples count from 0."""

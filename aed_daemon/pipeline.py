@@ -111,6 +111,8 @@ class Pipeline:
             pass
         reason = self.stop_reason if self._ring.close_reason == "stopped" else "end_of_input"
         self._finish(reason)
+        if self._observer:
+            self._observer.over(self._source)
 
     def _turn(self) -> bool:
         """Wait for what the next decision needs and take it; False at the end."""
@@ -188,7 +190,7 @@ class Pipeline:
             start = self._origin + event.start_frame * self._detector.spec.hop_length
             self.counters.events += 1
             gap_before = self._follows_gap(start)
-            self._out.event(
+            self._send(
                 self._reporter.report(
                     event,
                     self._origin,
@@ -207,6 +209,10 @@ class Pipeline:
             )
         )
 
+    def _send(self, draft: Event) -> None:
+        clip = self._observer.recording(draft) if self._observer else None
+        self._out.event(draft if clip is None else draft.model_copy(update={"clip": clip}))
+
     def _follows_gap(self, start_sample: int) -> bool:
         mark_samples = _GAP_MARK_S * self._detector.spec.sample_rate_hz
         return self._gap_end is not None and start_sample - self._gap_end < mark_samples
@@ -224,5 +230,5 @@ class Pipeline:
         for event in self._detector.finish(reason):
             self.counters.events += 1
             now = self._ring.read_index
-            self._out.event(self._reporter.report(event, self._origin, now, None, gap_before=False))
+            self._send(self._reporter.report(event, self._origin, now, None, gap_before=False))
         self._detector.reset()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from aed_daemon.companions import Companion, Companions, Surroundings
+from aed_daemon.companions import Companion, Companions, One, Surroundings
 from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
 from aed_daemon.control.host import DaemonHost
@@ -254,6 +254,10 @@ class Daemon:
         if self._outlet is None:
             raise RuntimeError("the daemon does not run yet")
         return self._outlet
+
+    def companion(self, kind: type[One]) -> One | None:
+        """Return the companion of a class, if the configuration has one."""
+        return self._companions.of(kind)
 
     def health(self) -> Health:
         """Return how the daemon is; from any thread."""

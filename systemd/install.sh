@@ -6,7 +6,8 @@
 #
 # Variables: PREFIX (default /opt/aed), DESTDIR (for packages: installs below it and starts nothing),
 # PYTHON (default python3), VENV_ARGS (more arguments for python -m venv, such as --system-site-packages),
-# PIP_ARGS (more arguments for pip install, such as --no-index).
+# PIP_ARGS (more arguments for pip install, such as --no-index), NEVER_RECORD (anything: what is
+# installed cannot record sounds, whatever its configuration says).
 set -eu
 
 PREFIX=${PREFIX:-/opt/aed}
@@ -43,6 +44,7 @@ trap 'rm -rf "$COPY"' EXIT
 for part in pyproject.toml README.md LICENSE NOTICE aed_daemon model_tools; do
     [ ! -e "$SOURCE/$part" ] || cp -R "$SOURCE/$part" "$COPY/"
 done
+[ -z "${NEVER_RECORD:-}" ] || sh "$SOURCE/scripts/never-record.sh" "$COPY/aed_daemon"
 # shellcheck disable=SC2086 # several arguments on purpose
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
     ${PIP_ARGS:-} --upgrade "$COPY"

@@ -118,6 +118,35 @@ def test_one_that_cannot_be_made_changes_nothing() -> None:
     assert made.log[0].calls == ["start", event.id]
 
 
+class Recorder(Companion):
+    """Records, or fails at it."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+
+    def recording(self, draft: Event) -> str | None:
+        if self._path == "":
+            raise OSError(f"no room for {draft.id}")
+        return self._path
+
+
+def test_the_first_recording_counts_and_one_that_fails_makes_none() -> None:
+    assert Companions().recording(draft()) is None
+    assert Companions([Recorder(None), Recorder("")]).recording(draft()) is None
+    companions = Companions([Recorder(""), Recorder(None), Recorder("a.flac"), Recorder("b.flac")])
+    with capture_logs() as logs:
+        assert companions.recording(draft()) == "a.flac"
+    assert [(log["event"], log["call"]) for log in logs] == [("companion_failed", "recording")]
+
+
+def test_those_that_the_configuration_has_made_are_found_by_their_class() -> None:
+    made = Made()
+    companions = Companions([Broken()], made.kinds)
+    companions.configure(around())
+    assert companions.of(Notebook) is made.log[0]
+    assert companions.of(Recorder) is None
+
+
 def test_one_that_fails_is_logged_and_the_others_are_told() -> None:
     after = Notebook()
     companions = Companions([Broken(), after])

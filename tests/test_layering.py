@@ -16,7 +16,7 @@ MAX_LINES = 400
 
 ONLY_IN = {
     "sounddevice": "aed_daemon/audio/microphone.py",
-    "soundfile": "aed_daemon/audio/file.py",
+    "soundfile": "aed_daemon/audio/",
     "tflite_runtime": "aed_daemon/inference.py",
     "ai_edge_litert": "aed_daemon/inference.py",
     "paho": "aed_daemon/sinks/",

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from aed_daemon.cli.settings import configuration, detection_settings
 from aed_daemon.companions import Companion
-from aed_daemon.config import Config, LogConfig, OutputConfig
+from aed_daemon.config import ClipsConfig, Config, LogConfig, OutputConfig
 from aed_daemon.config_file import find_config
 from aed_daemon.detector import Decision
 from aed_daemon.events import Event
@@ -152,7 +152,11 @@ def execute(args: argparse.Namespace) -> int:
     from aed_daemon.supervisor import Daemon
 
     config = _settings(args)
-    quiet = {"mqtt": config.mqtt.model_copy(update={"enabled": False}), "output": OutputConfig()}
+    quiet = {
+        "mqtt": config.mqtt.model_copy(update={"enabled": False}),
+        "output": OutputConfig(),
+        "clips": ClipsConfig(),
+    }
     config = config.model_copy(update=quiet)
     configure(LogConfig(level="error"))
     classifier = load_classifier(config.model.path, config.model.engine)

@@ -104,6 +104,24 @@ class DaemonHost:
         daemon.outlet.event(end)
         return start.id
 
+    def capture_clip(self, source: str, duration_s: float) -> dict[str, Any]:
+        """Record what a source hears from now on; return the clip's id and where it will be.
+
+        Raises
+        ------
+        AedError
+            Where nothing may be, or can be, recorded.
+        """
+        if not self._daemon.config.clips.enabled:
+            raise RequestError("not available: clips are off; [clips] of the configuration has them")
+        from aed_daemon.clips.clips import Clips
+
+        clips = self._daemon.companion(Clips)
+        if clips is None:
+            raise RequestError("not available: clips could not be started")
+        take = clips.capture(source, duration_s)
+        return {"id": take.id, "clip": take.name}
+
     def retain(self, topic: str, payload: str) -> None:
         """Publish, retained; the topic is below prefix/node/."""
         self._daemon.outlet.retain(topic, payload)

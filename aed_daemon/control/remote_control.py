@@ -10,6 +10,7 @@ import structlog
 from aed_daemon.config import Config
 from aed_daemon.control.inbox import Command, Inbox
 from aed_daemon.control.requests import (
+    CaptureClip,
     LogLevel,
     LogLevelRequest,
     Nothing,
@@ -65,6 +66,9 @@ class Host(Protocol):
 
     def test_event(self, source: str) -> str:
         """Publish a test event and return its id."""
+
+    def capture_clip(self, source: str, duration_s: float) -> dict[str, Any]:
+        """Record what a source hears now; return the clip's id and where it will be."""
 
     def retain(self, topic: str, payload: str) -> None:
         """Publish, retained; the topic is below prefix/node/."""
@@ -214,8 +218,10 @@ class RemoteControl:
         source = self._host.source_names[0] if request.source is None else self._known(request.source)
         return {"source": source, "id": self._host.test_event(source)}
 
-    def _capture_clip(self, _fields: dict[str, Any]) -> dict[str, Any]:
-        raise RequestError("not available: this version records no clips")
+    def _capture_clip(self, fields: dict[str, Any]) -> dict[str, Any]:
+        request = checked(CaptureClip, fields)
+        source = self._host.source_names[0] if request.source is None else self._known(request.source)
+        return {"source": source, **self._host.capture_clip(source, request.duration_s)}
 
     def _log_level(self, fields: dict[str, Any]) -> dict[str, Any]:
         request = checked(LogLevelRequest, fields)

@@ -20,6 +20,8 @@ MAX_TRANSACTION = 256
 
 LONGEST_PAUSE_S = 604_800.0
 
+LONGEST_CAPTURE_S = 300.0
+
 SNR_DB_RANGE = (3.0, 100.0)
 """Threshold of the loud sound, dB over the noise floor, as in the configuration."""
 
@@ -56,6 +58,13 @@ class TestEvent(Section):
     __test__ = False  # for pytest
 
     source: str | None = None
+
+
+class CaptureClip(Section):
+    """capture_clip: record what a source hears now and for so long; unset: the first one."""
+
+    source: str | None = None
+    duration_s: float = Field(default=10.0, gt=0, le=LONGEST_CAPTURE_S)
 
 
 class SourceOptions(Section):

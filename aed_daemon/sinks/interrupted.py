@@ -32,6 +32,7 @@ def interrupted_end(last: Event, rate_hz: int, utc_s: float) -> Event:
             "published": iso_utc(published),
             "latency_ms": round((published - last.start_ts) * 1_000),
             "top": [],
+            "clip": None,  # it was lost with the process
             "replayed": False,
         }
     )

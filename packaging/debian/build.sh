@@ -5,7 +5,8 @@
 #
 # For another architecture nothing is compiled: wheels of PyPI for it are put in. The same source gives the
 # same bytes. Variables: PYTHON (with pip; default python3), OUT (default build), MAINTAINER (name and address of
-# whoever hands the package out), SOURCE_DATE_EPOCH (default: the last commit's).
+# whoever hands the package out), SOURCE_DATE_EPOCH (default: the last commit's), NEVER_RECORD (anything: the
+# package cannot record sounds, whatever its configuration says).
 set -eu
 
 HERE=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -74,6 +75,7 @@ find "$LIB" \( -name direct_url.json -o -name REQUESTED -o -name INSTALLER -o -n
 cp -R "$SOURCE/aed_daemon" "$LIB/"
 find "$LIB" -name __pycache__ -prune -exec rm -rf {} +
 find "$LIB/aed_daemon" -name '*.so' -delete
+[ -z "${NEVER_RECORD:-}" ] || sh "$SOURCE/scripts/never-record.sh" "$LIB/aed_daemon"
 # Libraries are no programs, and what is no program is no script.
 find "$LIB" -type f -exec chmod 644 {} +
 

@@ -90,7 +90,7 @@ def test_every_command_is_answered(tmp_path: Path, broker: Mosquitto, remote: Re
         assert remote.ask("log_level")["data"] == {"level": "debug"}
         clip = remote.ask("capture_clip")
         assert clip["status"] == "error"
-        assert "not available" in clip["error"]
+        assert "clips are off" in clip["error"]
         options = remote.ask("options")["data"]
         assert options["log_level"] == "debug"
         assert options["sources"]["scape"]["listening"] is True
@@ -104,6 +104,28 @@ def test_every_command_is_answered(tmp_path: Path, broker: Mosquitto, remote: Re
         assert remote.ask("reload")["status"] == "ok"
         wait_for(lambda: any(event["hop_s"] == 0.12 for event in events(remote)), "the new hop")
         assert "Traceback" not in daemon.log
+
+
+def test_what_is_heard_now_is_recorded_on_request_alone(
+    tmp_path: Path, broker: Mosquitto, remote: Remote
+) -> None:
+    config = toml([DEMO], broker.port, "[clips]\nenabled = true\nmin_free_mb = 0.0\nclasses = []\n")
+    with Daemon(tmp_path, config) as daemon:
+        daemon.wait_ready()
+        assert "on_request is off" in remote.ask("capture_clip")["error"]
+        daemon.config.write_text(config.replace("[clips]", "[clips]\non_request = true\npost_s = 0.0"))
+        assert remote.ask("reload")["status"] == "ok"
+        wait_for(lambda: remote.ask("capture_clip", duration_s=1.0)["status"] == "ok", "it listens again")
+        answer = remote.ask("capture_clip", source="scape", duration_s=1.0)["data"]
+        path = daemon.state / "clips" / answer["clip"]
+        wait_for(path.exists, "the clip")
+        assert path.name == f"{answer['id']}.flac"
+        facts = json.loads(path.with_suffix(".json").read_text())
+        assert (facts["class"], facts["source"]) == ("capture", "scape")
+        assert facts["samples"] - facts["onset_s"] * facts["sample_rate_hz"] == facts["sample_rate_hz"]
+        assert remote.ask("capture_clip", duration_s=0)["status"] == "error"
+        assert remote.ask("capture_clip", source="nowhere")["status"] == "error"
+        assert {event["clip"] for event in events(remote)} <= {None}
 
 
 def test_a_test_event_takes_the_real_path_and_says_what_it_is(

@@ -121,7 +121,7 @@ def test_what_is_dropped_is_a_hole_until_it_was_announced(path: Path) -> None:
 def test_what_was_going_on_when_the_process_was_cut_off_ends_as_interrupted(
     path: Path, tmp_path: Path
 ) -> None:
-    dog, rain, over = draft(), draft(class_="rain", source="hall"), draft()
+    dog, rain, over = draft(clip="porch/1.flac"), draft(class_="rain", source="hall"), draft()
     with disk(path) as found:
         for event in (dog, rain, over):
             found.outbox.append(event)
@@ -146,6 +146,7 @@ def test_what_was_going_on_when_the_process_was_cut_off_ends_as_interrupted(
         of_dog, of_rain = events[5:7]
         assert (of_dog.id, of_dog.reason, of_dog.duration_s) == (dog.id, "interrupted", 0.83)
         assert of_dog.end == dog.published
+        assert of_dog.clip is None, "it was lost with the process"
         assert of_dog.end_sample == dog.start_sample + round(0.83 * 16_000)
         assert (of_rain.id, of_rain.source, of_rain.duration_s) == (rain.id, "hall", 6.5)
         assert of_rain.score_max == 0.99
