@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from aed_daemon.config_history import HistoryConfig
 from aed_daemon.config_sources import (
     CommandSource,
     DemoSource,
@@ -32,6 +33,7 @@ __all__ = [
     "DetectionConfig",
     "FileSource",
     "GateConfig",
+    "HistoryConfig",
     "HomeAssistantConfig",
     "LogConfig",
     "LoudSoundConfig",
@@ -332,6 +334,7 @@ class Config(Section):
     detection: DetectionConfig = Field(default=DetectionConfig(), description="From scores to events.")
     mqtt: MqttConfig = Field(default=MqttConfig(), description="The broker.")
     outbox: OutboxConfig = Field(default=OutboxConfig(), description="Where events wait for the broker.")
+    history: HistoryConfig = Field(default=HistoryConfig(), description="What is remembered.")
     output: OutputConfig = Field(default=OutputConfig(), description="Standard output.")
     log: LogConfig = Field(default=LogConfig(), description="Messages.")
 
