@@ -95,7 +95,19 @@ class Kind:
 _CLOSE_S = 1.0
 """For one that a reload takes away to let go of everything."""
 
-KINDS: tuple[Kind, ...] = ()
+
+def _history(around: Surroundings) -> Companion:
+    from aed_daemon.history.companion import make
+
+    return make(around)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        lambda config: (config.history, config.model, config.node) if config.history.enabled else None,
+        _history,
+    ),
+)
 """A kind stands after those that it has a use for."""
 
 

@@ -14,9 +14,7 @@ class HistoryConfig(Section):
     path: FilePath | None = Field(
         default=None, description="File that holds it; unset: history.db in the state directory."
     )
-    keep_days: float = Field(
-        default=365.0, gt=0, le=36_500, description="What is older is deleted, days."
-    )
+    keep_days: float = Field(default=365.0, gt=0, le=36_500, description="What is older is deleted, days.")
     max_mb: float = Field(
         default=64.0, ge=1, le=100_000, description="Largest the file may be, MB; the oldest goes first."
     )

@@ -55,9 +55,7 @@ def excursions(rule: ClassRule, scores: list[int]) -> list[Excursion]:
 def test_each_excursion_that_reaches_a_threshold_is_one_event(
     scores: list[int], on: int, smoothing: int, confirm: int, end_after: int
 ) -> None:
-    made = rule(
-        on_steps=on, smoothing_hops=smoothing, confirm_hops=confirm, end_after_frames=end_after
-    )
+    made = rule(on_steps=on, smoothing_hops=smoothing, confirm_hops=confirm, end_after_frames=end_after)
     reached = [one for one in excursions(made, scores) if one.strength >= on]
     begun = starts(made, scores)
     assert len(begun) == len(reached)

@@ -121,7 +121,11 @@ def execute(args: argparse.Namespace) -> int:
     from aed_daemon.supervisor import Daemon
 
     config = _settings(args)
-    quiet = {"mqtt": config.mqtt.model_copy(update={"enabled": False}), "output": OutputConfig()}
+    quiet = {
+        "mqtt": config.mqtt.model_copy(update={"enabled": False}),
+        "history": config.history.model_copy(update={"enabled": False}),
+        "output": OutputConfig(),
+    }
     config = config.model_copy(update=quiet)
     configure(LogConfig(level="error"))
     classifier = load_classifier(config.model.path, config.model.engine)
