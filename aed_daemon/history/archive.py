@@ -114,6 +114,11 @@ class Archive:
         except ValueError as error:
             raise HistoryError(f"damaged ({error})", where=str(self.path), damaged=True) from None
 
+    def classes(self) -> list[str]:
+        """Return the classes that were listened for, sorted."""
+        with self._reading() as db:
+            return [row[0] for row in db.execute("SELECT DISTINCT class FROM hour ORDER BY class")]
+
     def label(self, sound_id: str, verdict: Label | None) -> None:
         """Say of a sound that it was right or wrong; None takes back what was said.
 
@@ -139,6 +144,8 @@ class Archive:
 
     def missed(self, class_: str, at_ts: float, *, source: str | None = None, node: str = "") -> str:
         """Note that a class sounded and was not reported; return the id of the note."""
+        if at_ts < 0:
+            raise HistoryError("before 1970", got=str(at_ts))
         sound_id = new_ulid(at_ts)
         with self._writing() as db:
             db.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,7 +88,7 @@ def history(path: Path, **config: Any) -> Iterator[History]:
     around = Surroundings(
         made, CLASSIFIER, None, lambda: pytest.fail("not asked"), dict, lambda _: made.detection
     )
-    found = History(around, path, time.time)
+    found = History(around, path, lambda: START_TS + 3_600.0)
     found.start()
     try:
         yield found
