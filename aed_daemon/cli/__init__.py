@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     _model_options(info)
 
     _history_commands(commands)
+    _tune_command(commands)
 
     doctor = commands.add_parser("doctor", help="say what is missing and how to install it")
     _config_option(doctor)
@@ -144,6 +145,26 @@ def _history_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     _history_options(label, times=False)
 
 
+def _tune_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    tune = commands.add_parser("tune", help="propose thresholds for a wanted rate of false alarms")
+    tune.add_argument(
+        "--false-alarms-per-day",
+        type=_rate,
+        required=True,
+        metavar="N",
+        help="in 24 hours of sound, all classes together",
+    )
+    tune.add_argument(
+        "--assume-wrong",
+        action="store_true",
+        help="whatever is not labelled right was a false alarm: for a time in which nothing of it sounded",
+    )
+    tune.add_argument("--plot", type=Path, metavar="FILE", help="the trade-off as FILE.svg or FILE.html")
+    tune.add_argument("--write", action="store_true", help="show what changes in the configuration, and ask")
+    tune.add_argument("--yes", action="store_true", help="with --write: do not ask")
+    _history_options(tune)
+
+
 def _history_options(parser: argparse.ArgumentParser, *, times: bool = True) -> None:
     if times:
         text = "2h, 7d, 20:15, 2026-11-23T20:00"
@@ -168,6 +189,16 @@ def _when(text: str) -> float:
         return parse_when(text, time.time())
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 1e-3 <= rate <= 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number from 0.001 to 1000000, got '{text}'")
+    return rate
 
 
 def _count(text: str) -> int:
