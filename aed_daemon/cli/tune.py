@@ -51,19 +51,22 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _show(proposals: Sequence[Proposal], carries: Support, args: argparse.Namespace) -> None:
-    from aed_daemon.tuning.plot_text import plot
+    from aed_daemon.tuning.plot_text import LEGEND, plot
 
     print(f"{args.false_alarms_per_day:g} false alarms a day of sound are allowed, all classes together.")
     if args.assume_wrong:
         print("Everything that is not labelled right counts as a false alarm.")
+    print(LEGEND)
     for one in proposals:
         print()
         print("\n".join([_heading(one), *plot(one), *_remarks(one)]))
     least, likely, most = carries.per_day
     count = carries.false_alarms
+    left_over = [one.evidence.class_ for one in proposals if not one.decided]
+    without = f", without {', '.join(left_over)}" if left_over else ""
     print(
-        f"\nIn {_hours(carries.heard_s)} of sound they would have let through {count} false alarms: "
-        f"{likely:.3g} a day, 90 % sure between {least:.3g} and {most:.3g}."
+        f"\nIn {_hours(carries.heard_s)} of sound the proposals{without} would have let through "
+        f"{count} false alarms:\n{likely:.3g} a day, 90 % sure between {least:.3g} and {most:.3g}."
     )
 
 

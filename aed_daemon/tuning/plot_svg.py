@@ -25,6 +25,12 @@ text{font:11px sans-serif;fill:#222}.title{font-weight:bold;font-size:13px}.axis
 """
 
 
+_LEGEND = (
+    "red: false alarms a day, everything that was not called right; blue, dashed: share of the sounds "
+    "called right or missed that are found; grey: now; green: proposed"
+)
+
+
 def write(path: Path, proposals: Sequence[Proposal], title: str) -> None:
     """Write the picture; HTML where the name ends so, else SVG.
 
@@ -54,13 +60,13 @@ def svg(proposals: Sequence[Proposal], title: str) -> str:
     """Return the picture: red is false alarms a day, blue the share of true sounds kept."""
     rows = ceil(len(proposals) / _ACROSS)
     width, height = _ACROSS * _WIDTH, rows * _HEIGHT + 44
+    name = escape(title, quote=True)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(title, quote=True)}"><style>{_STYLE}</style>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"',
+        f' role="img" aria-label="{name}"><style>{_STYLE}</style>',
         f'<rect class="paper" width="{width}" height="{height}"/>',
         f'<text x="12" y="18" class="title">{escape(title)}</text>',
-        '<text x="12" y="34">red: false alarms a day, everything that was not called right; blue, dashed: '
-        "share of the sounds called right or missed that are found; grey: now; green: proposed</text>",
+        f'<text x="12" y="34">{_LEGEND}</text>',
     ]
     for position, proposal in enumerate(proposals):
         x, y = position % _ACROSS * _WIDTH, position // _ACROSS * _HEIGHT + 44

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log10
+from math import ceil, log10
 
 import numpy as np
 
@@ -14,28 +14,27 @@ _DECADES = 3.0
 """What lies so far below the highest rate looks like nothing."""
 
 
+LEGEND = "In the plots: | the present threshold, ^ the proposed one."
+
+
 def plot(proposal: Proposal) -> list[str]:
     """Return the false alarms a day and the share of true sounds kept, from threshold_off to 1.
 
-    The rate is on a logarithmic scale of three decades; `now` and `new` stand under their thresholds.
+    The rate is on a logarithmic scale of three decades. See `LEGEND` for the marks.
     """
     evidence = proposal.evidence
     columns = np.linspace(evidence.off_steps, 255, COLUMNS).round().astype(int)
-    rates = evidence.possibly_false()[columns] / evidence.heard_s * DAY_S
-    kept = evidence.kept()
-    low, high = evidence.off_steps * evidence.scale, 255 * evidence.scale
-    lines = [
-        f"  false alarms {_bars([_height(rate, rates.max()) for rate in rates])} {rates.max():.4g} a day"
-    ]
+    rates = (evidence.possibly_false()[columns] / evidence.heard_s * DAY_S).tolist()
+    kept, most = evidence.kept(), max(rates)
+    lines = [f"  false alarms {_bars([_height(rate, most) for rate in rates])} {most:.4g} a day"]
     if kept is not None:
-        lines.append(f"  kept         {_bars(list(kept[columns]))} of {evidence.true_sounds()}")
-    marks = [" "] * (COLUMNS + 8)
-    for steps, mark in ((evidence.on_steps, "|now"), (proposal.steps, "|new")):
+        lines.append(f"  kept         {_bars(kept[columns].tolist())} of {evidence.true_sounds()}")
+    marks = [" "] * COLUMNS
+    for steps, mark in ((evidence.on_steps, "|"), (proposal.steps, "^")):
         if steps is not None:
-            at = int(np.argmin(abs(columns - steps)))
-            marks[at : at + len(mark)] = mark
-    lines.append(f"          {low:.2f} {''.join(marks[:COLUMNS])} {high:.2f}")
-    return lines
+            marks[int(np.argmin(abs(columns - steps)))] = mark
+    low, high = evidence.off_steps * evidence.scale, 255 * evidence.scale
+    return [*lines, f"          {low:.2f} {''.join(marks)} {high:.2f}"]
 
 
 def _height(rate: float, most: float) -> float:
@@ -43,4 +42,4 @@ def _height(rate: float, most: float) -> float:
 
 
 def _bars(heights: list[float]) -> str:
-    return "".join(_BLOCKS[min(8, max(0, -int(-height * 8 // 1)))] for height in heights)
+    return "".join(_BLOCKS[min(8, ceil(height * 8))] for height in heights)

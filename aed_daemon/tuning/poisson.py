@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, lgamma, log
+from math import exp, lgamma, log, sqrt
 
 CONFIDENCE = 0.95
 
@@ -22,7 +22,7 @@ def upper(count: int, confidence: float = CONFIDENCE) -> float:
 
     Source: Garwood 1936, Fiducial limits for the Poisson distribution.
     """
-    low, high = float(count), count + 10.0 * (count + 1.0) ** 0.5 + 10.0
+    low, high = float(count), count + 10.0 * sqrt(count + 1.0) + 10.0
     for _ in range(80):
         middle = (low + high) / 2
         low, high = (middle, high) if at_most(count, middle) > 1 - confidence else (low, middle)

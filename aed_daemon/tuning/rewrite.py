@@ -32,9 +32,9 @@ class Rewrite:
 
     def diff(self) -> str:
         """Return what changes, as a unified diff."""
-        lines = (text.splitlines(keepends=True) for text in (self.before, self.after))
+        before, after = (text.splitlines(keepends=True) for text in (self.before, self.after))
         name = self.path.name
-        return "".join(difflib.unified_diff(*lines, fromfile=name, tofile=f"{name} (proposed)"))
+        return "".join(difflib.unified_diff(before, after, name, f"{name} (proposed)"))
 
 
 def rewritten(path: Path, thresholds: Mapping[str, float]) -> Rewrite:
