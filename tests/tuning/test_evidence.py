@@ -17,7 +17,7 @@ NEXT = 1_795_395_600 + 3_600
 
 
 def found(counts: Counts) -> list[int]:
-    return np.flatnonzero(counts).tolist()
+    return [int(step) for step in np.flatnonzero(counts)]
 
 
 def test_only_the_last_network_and_rule_count(tmp_path: Path) -> None:
@@ -58,10 +58,10 @@ def test_labels_count_by_strength(tmp_path: Path) -> None:
         hours=[hour()],
     )
     archive = Archive(path)
-    for one, verdict in zip(
-        [*sounds, other, near], ("right", "wrong", "right", "wrong", "right", "right"), strict=True
-    ):
-        archive.label(one.id, verdict)  # type: ignore[arg-type]
+    for one in (sounds[0].id, sounds[2].id, other.id, near.id):
+        archive.label(one, "right")
+    for one in (sounds[1].id, sounds[3].id):
+        archive.label(one, "wrong")
     (dog,) = gather(archive)
     assert found(dog.right) == [100, 200, 202]
     assert found(dog.wrong) == [128, 201], "of unknown strength, it reached the threshold at least"

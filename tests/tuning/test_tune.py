@@ -31,7 +31,7 @@ class Said:
     error: str
 
 
-def tune(*arguments: str | Path) -> Said:
+def tune(*arguments: object) -> Said:
     out, error = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         try:
