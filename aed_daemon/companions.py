@@ -104,9 +104,20 @@ def _clips(around: Surroundings) -> Companion:
     return make_clips(around)
 
 
+def _history(around: Surroundings) -> Companion:
+    from aed_daemon.history.companion import make
+
+    return make(around)
+
+
 KINDS: tuple[Kind, ...] = (
     Kind(
-        lambda config: (config.clips, config.detection, config.node) if config.clips.enabled else None, _clips
+        lambda config: (config.clips, config.detection, config.node) if config.clips.enabled else None,
+        _clips,
+    ),
+    Kind(
+        lambda config: (config.history, config.model, config.node) if config.history.enabled else None,
+        _history,
     ),
 )
 """A kind stands after those that it has a use for."""

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from aed_daemon.config_clips import ClipsConfig
+from aed_daemon.config_history import HistoryConfig
 from aed_daemon.config_sources import (
     CommandSource,
     DemoSource,
@@ -34,6 +35,7 @@ __all__ = [
     "DetectionConfig",
     "FileSource",
     "GateConfig",
+    "HistoryConfig",
     "HomeAssistantConfig",
     "LogConfig",
     "LoudSoundConfig",
@@ -334,6 +336,7 @@ class Config(Section):
     detection: DetectionConfig = Field(default=DetectionConfig(), description="From scores to events.")
     mqtt: MqttConfig = Field(default=MqttConfig(), description="The broker.")
     outbox: OutboxConfig = Field(default=OutboxConfig(), description="Where events wait for the broker.")
+    history: HistoryConfig = Field(default=HistoryConfig(), description="What is remembered.")
     output: OutputConfig = Field(default=OutputConfig(), description="Standard output.")
     clips: ClipsConfig = Field(default=ClipsConfig(), description="Recordings.")
     log: LogConfig = Field(default=LogConfig(), description="Messages.")

@@ -29,7 +29,12 @@ def assert_one_sentence(text: str) -> None:
     assert "Traceback" not in text
 
 
-@pytest.mark.parametrize("name", ["", "run", "replay", "devices", "listen", "check-config", "info", "doctor"])
+COMMANDS = (
+    "", "run", "replay", "devices", "listen", "check-config", "info", "doctor", "events", "label", "tune"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help(name: str) -> None:
     done = aed(*([name] if name else []), "--help")
     assert done.returncode == 0

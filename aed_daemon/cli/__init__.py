@@ -7,6 +7,7 @@ import errno
 import importlib
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,6 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="as JSON")
     _model_options(info)
 
+    _history_commands(commands)
+    _tune_command(commands)
+
     doctor = commands.add_parser("doctor", help="say what is missing and how to install it")
     _config_option(doctor)
     return parser
@@ -112,6 +116,95 @@ def _config_option(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="default: $AED_CONFIG, ./aed.toml, ~/.config/aed/aed.toml, /etc/aed/aed.toml",
     )
+
+
+def _history_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    events = commands.add_parser("events", help="show what was heard, nearly heard and missed")
+    _history_options(events)
+    events.add_argument("--min-score", type=float, metavar="S", help="with at least this best score")
+    events.add_argument(
+        "--labels", type=_names, default=[], metavar="L", help="right, wrong, missed, none; several: a,b"
+    )
+    kinds = events.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--kind", type=_names, metavar="K", help="event, near_miss, missed or all; default: event"
+    )
+    kinds.add_argument("--by-hour", action="store_true", help="quantiles of all scores, hour by hour")
+    form = events.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON lines")
+    form.add_argument("--csv", action="store_true", help="as CSV")
+    events.add_argument(
+        "--limit", type=_count, default=100, metavar="N", help="the last N; 0: all; default: 100"
+    )
+
+    label = commands.add_parser("label", help="say what was right, wrong or missed")
+    label.add_argument("id", nargs="?", metavar="ID", help="as `events` shows it")
+    label.add_argument("verdict", nargs="?", choices=["right", "wrong", "none"], help="none: take it back")
+    label.add_argument("--missed", action="store_true", help="it sounded and was not reported")
+    label.add_argument("--at", type=_when, metavar="T", help="when that was: 20:15, 10m, 2026-11-23T20:15")
+    _history_options(label, times=False)
+
+
+def _tune_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    tune = commands.add_parser("tune", help="propose thresholds for a wanted rate of false alarms")
+    tune.add_argument(
+        "--false-alarms-per-day",
+        type=_rate,
+        required=True,
+        metavar="N",
+        help="in 24 hours of sound, all classes together",
+    )
+    tune.add_argument(
+        "--assume-wrong",
+        action="store_true",
+        help="whatever is not labelled right was a false alarm: for a time in which nothing of it sounded",
+    )
+    tune.add_argument("--plot", type=Path, metavar="FILE", help="the trade-off as FILE.svg or FILE.html")
+    tune.add_argument("--write", action="store_true", help="show what changes in the configuration, and ask")
+    tune.add_argument("--yes", action="store_true", help="with --write: do not ask")
+    _history_options(tune)
+
+
+def _history_options(parser: argparse.ArgumentParser, *, times: bool = True) -> None:
+    if times:
+        text = "2h, 7d, 20:15, 2026-11-23T20:00"
+        parser.add_argument("--since", type=_when, metavar="T", help=f"from then on: {text}")
+        parser.add_argument("--until", type=_when, metavar="T", help="before then")
+    parser.add_argument(
+        "--class", dest="classes", type=_names, default=[], metavar="C", help="of a class; several: a,b"
+    )
+    parser.add_argument("--source", type=_names, default=[], metavar="S", help="of a source; several: a,b")
+    parser.add_argument("--file", type=Path, metavar="FILE", help="the history; default: the daemon's")
+    _config_option(parser)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _when(text: str) -> float:
+    from aed_daemon.when import parse_when
+
+    try:
+        return parse_when(text, time.time())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 1e-3 <= rate <= 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number from 0.001 to 1000000, got '{text}'")
+    return rate
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got '{text}'")
+    return int(text)
 
 
 def _model_options(parser: argparse.ArgumentParser) -> None:

@@ -64,7 +64,11 @@ def test_killed_in_the_middle_of_a_sound(tmp_path: Path) -> None:
         if event["reason"] == "interrupted":
             assert event["end_sample"] >= event["start_sample"]
             assert event["start"] <= event["end"] <= event["published"]
-    assert {file.name for file in (tmp_path / "state").iterdir()} == {"outbox.db", "published.json"}
+    assert {file.name for file in (tmp_path / "state").iterdir()} == {
+        "history.db",
+        "outbox.db",
+        "published.json",
+    }
 
 
 def test_a_reload_keeps_what_waits_and_moves_it_to_another_path(tmp_path: Path) -> None:

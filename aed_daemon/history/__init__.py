@@ -1,0 +1,1 @@
+"""History: what was heard, what nearly was, and scores by the hour, in one SQLite file."""

@@ -1,0 +1,1 @@
+"""Tuning: thresholds for a wanted rate of false alarms, from what a history holds."""
