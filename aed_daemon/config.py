@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from aed_daemon.config_metrics import MetricsConfig
 from aed_daemon.config_sources import (
     CommandSource,
     DemoSource,
@@ -35,6 +36,7 @@ __all__ = [
     "HomeAssistantConfig",
     "LogConfig",
     "LoudSoundConfig",
+    "MetricsConfig",
     "MicrophoneSource",
     "ModelConfig",
     "MqttConfig",
@@ -333,6 +335,7 @@ class Config(Section):
     mqtt: MqttConfig = Field(default=MqttConfig(), description="The broker.")
     outbox: OutboxConfig = Field(default=OutboxConfig(), description="Where events wait for the broker.")
     output: OutputConfig = Field(default=OutputConfig(), description="Standard output.")
+    metrics: MetricsConfig = Field(default=MetricsConfig(), description="Figures for Prometheus.")
     log: LogConfig = Field(default=LogConfig(), description="Messages.")
 
     _origins: Origins = PrivateAttr(default_factory=Origins)

@@ -22,6 +22,7 @@ from aed_daemon.config_file import find_config
 from aed_daemon.detector import Decision
 from aed_daemon.events import Event
 from aed_daemon.inference import load_classifier
+from aed_daemon.near_misses import NearMisses
 from aed_daemon.observer import Observation
 from aed_daemon.rules import ClassRule, class_rules
 
@@ -29,38 +30,6 @@ _LINES = 12
 _CLASSES = 6
 _QUIETEST_DBFS = -90.0
 _REFRESH_HZ = 8
-
-
-class NearMisses:
-    """Finds where a score came near its threshold and did not reach it.
-
-    Near is at least `threshold_off`; a near miss is told when the score has fallen below that again,
-    with the best that it had.
-
-    Parameters
-    ----------
-    rules : list of ClassRule
-        The classes.
-    zero_point : int
-        Output value of score 0.
-    """
-
-    def __init__(self, rules: list[ClassRule], zero_point: int) -> None:
-        self._rules, self._zero_point = rules, zero_point
-        self._best: dict[str, int] = {}
-
-    def push(self, decision: Decision) -> list[tuple[ClassRule, int]]:
-        """Return the classes that have just missed, with their best score in steps."""
-        missed = []
-        for rule in self._rules:
-            steps = int(decision.scores[rule.index]) - self._zero_point
-            if steps >= rule.off_steps:
-                self._best[rule.slug] = max(steps, self._best.get(rule.slug, 0))
-                continue
-            best = self._best.pop(rule.slug, 0)
-            if 0 < best < rule.on_steps:
-                missed.append((rule, best))
-        return missed
 
 
 class View(Companion):
