@@ -40,6 +40,7 @@ class Standing:
 
     def __init__(self, figures: Callable[[], Figures]) -> None:
         self._figures = figures
+        self._started_ts: float | None = None
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric with what it is now."""
@@ -47,6 +48,9 @@ class Standing:
         yield from _sources(figures)
         if figures.delivery:
             yield from _delivery(figures.delivery)
+        if self._started_ts is None:  # kept: a change of it is a restart
+            self._started_ts = time.time() - figures.uptime_s
+        yield GaugeMetricFamily("aed_start_time_seconds", "When it started, since 1970.", self._started_ts)
         yield from _process(figures)
 
 
@@ -94,7 +98,6 @@ def _process(figures: Figures) -> Iterator[Metric]:
     )
     yield gauge("aed_healthy", "Whether /healthz answers 200.", judge(figures).healthy)
     yield gauge("aed_main_loop_age_seconds", "Time since the main loop turned.", figures.turn_age_s)
-    yield gauge("aed_start_time_seconds", "When it started, since 1970.", time.time() - figures.uptime_s)
     yield CounterMetricFamily("aed_cpu_seconds", "Processor time of all its processes.", used_processor_s())
     for name, text, mib in (
         ("aed_memory_pss_bytes", "Memory of all its processes, shared pages by their share.", pss_mb()),
