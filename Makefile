@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 RUN_PACKAGES := libportaudio2 mosquitto python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) alsa-utils faketime pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg g++ python3-dev cmake cppcheck clang \
+TEST_PACKAGES := $(RUN_PACKAGES) alsa-utils faketime pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg prometheus g++ python3-dev cmake cppcheck clang \
 	gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user
 CONTAINER_PACKAGES := debootstrap systemd-container qemu-user-static binfmt-support
@@ -25,7 +25,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[web,tools,dev]'
+	$(PIP) --editable '.[web,tools,docs,dev]'
 	@touch $@ $(VENV)/.run
 
 install: $(VENV)/.dev ## make .venv with everything for development
@@ -80,9 +80,11 @@ train-folds: negatives ## make the networks that every figure comes from: folds,
 evaluate: $(VENV)/.dev ## every figure from the model files; writes benchmarks/accuracy.json and .html (make negatives first)
 	$(BIN)/model-tools evaluate --all --card MODEL_CARD.md $(ARGS)
 
-docs: $(VENV)/.dev ## generate the reference pages
+docs: $(VENV)/.dev ## generate the reference pages, and all pages as a site in build/site
 	$(BIN)/python -m aed_daemon.config_reference docs/configuration.md
 	$(BIN)/python -m aed_daemon.event_reference docs/event.schema.json
+	$(BIN)/python -m aed_daemon.event_reference docs/events.md
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --clean
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate -c scripts/lock-limits.txt -o constraints.txt

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from aed_daemon.config import Config, DetectionConfig
+from aed_daemon.errors import ConfigError
+from aed_daemon.figures import Figures
 from aed_daemon.guard import Guard
 from aed_daemon.observer import Observation, Observer
 from aed_daemon.sinks.protocol import Health, SourceLevel
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from aed_daemon.detector import Stage
     from aed_daemon.events import Event
     from aed_daemon.inference import Classifier
 
@@ -65,6 +68,8 @@ class Surroundings:
         detection(source): thresholds and times, with those that were set over MQTT.
     others : tuple of Companion
         Those that were made before, in the order of `KINDS`.
+    figures : callable
+        Returns what every part has counted, now; from any thread, at the cost of a few locks.
     """
 
     config: Config
@@ -74,6 +79,7 @@ class Surroundings:
     source_states: Callable[[], dict[str, str]]
     detection: Callable[[str], DetectionConfig]
     others: tuple[Companion, ...] = ()
+    figures: Callable[[], Figures] = Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,28 @@ def _history(around: Surroundings) -> Companion:
     return make(around)
 
 
+def _metrics_wanted(config: Config) -> object | None:
+    """Metrics are kept where the web server runs: nobody could read them otherwise."""
+    served = getattr(getattr(config, "web", None), "enabled", False)
+    if not (served and config.metrics.enabled):
+        return None
+    # A series begins with its source and its class.
+    return config.metrics, [source.name for source in config.source], config.detection
+
+
+def _make_metrics(around: Surroundings) -> Companion:
+    try:
+        from aed_daemon.metrics.metrics import Metrics
+    except ImportError as error:
+        raise ConfigError(
+            f"metrics need a package that is not installed ({error.name})",
+            hint="Install aed-daemon[web], or set metrics.enabled = false.",
+        ) from None
+    return Metrics(around)
+
+
+METRICS = Kind(_metrics_wanted, _make_metrics)
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         lambda config: (config.clips, config.detection, config.node) if config.clips.enabled else None,
@@ -119,6 +147,7 @@ KINDS: tuple[Kind, ...] = (
         lambda config: (config.history, config.model, config.node) if config.history.enabled else None,
         _history,
     ),
+    METRICS,
 )
 """A kind stands after those that it has a use for."""
 
@@ -229,6 +258,11 @@ class Companions(Companion):
     def gap(self, source: str, first_sample: int, end_sample: int) -> None:
         """Hand on that samples were lost."""
         self._guard.each(self._present, "gap", lambda one: one.gap(source, first_sample, end_sample))
+
+    def stage(self, source: str, stage: Stage) -> None:
+        """Hand on that a stage of the work has ended."""
+        if self._present:  # no more than this where nobody looks on
+            self._guard.each(self._present, "stage", lambda one: one.stage(source, stage))
 
     def hop(self, observation: Observation) -> None:
         """Hand on a decision."""

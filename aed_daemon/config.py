@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from aed_daemon.config_clips import ClipsConfig
 from aed_daemon.config_history import HistoryConfig
+from aed_daemon.config_metrics import MetricsConfig
 from aed_daemon.config_sources import (
     CommandSource,
     DemoSource,
@@ -39,6 +40,7 @@ __all__ = [
     "HomeAssistantConfig",
     "LogConfig",
     "LoudSoundConfig",
+    "MetricsConfig",
     "MicrophoneSource",
     "ModelConfig",
     "MqttConfig",
@@ -339,6 +341,7 @@ class Config(Section):
     history: HistoryConfig = Field(default=HistoryConfig(), description="What is remembered.")
     output: OutputConfig = Field(default=OutputConfig(), description="Standard output.")
     clips: ClipsConfig = Field(default=ClipsConfig(), description="Recordings.")
+    metrics: MetricsConfig = Field(default=MetricsConfig(), description="Figures for Prometheus.")
     log: LogConfig = Field(default=LogConfig(), description="Messages.")
 
     _origins: Origins = PrivateAttr(default_factory=Origins)

@@ -6,8 +6,8 @@ indices only: no clock, no thread, no network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from aed_daemon.loud import LoudTracker
 from aed_daemon.onset import LevelHistory
 from aed_daemon.rules import ClassRule, class_rules, gate_cdb, loud_rule
 from aed_daemon.tracker import Hop, Tracker, TrackEvent
+
+Stage = Literal["begin", "features", "inference"]
+"""A stage of the work that has just ended; "begin": none, what is timed begins now."""
 
 
 class Decision(NamedTuple):
@@ -66,6 +69,8 @@ class Detector:
         Thresholds and times.
     gain_db : float
         Gain that the samples have been through, dB.
+    lap : callable, optional
+        Called with each stage as it ends, for whoever has a clock.
 
     Attributes
     ----------
@@ -77,11 +82,18 @@ class Detector:
         Sample count, since the last reset, at which the next decision falls.
     """
 
-    def __init__(self, classifier: Classifier, config: DetectionConfig, gain_db: float = 0.0) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        config: DetectionConfig,
+        gain_db: float = 0.0,
+        lap: Callable[[Stage], None] | None = None,
+    ) -> None:
         manifest = classifier.manifest
         spec = manifest.spec
         self.spec = spec
         self._classifier, self._config = classifier, config
+        self._lap = lap or _untimed
         self._silence = np.full(len(manifest.labels), manifest.output.zero_point, np.int8)
         self._mel = MelStream(spec)
         self._patches = PatchStream(spec, config.hop_frames)
@@ -143,8 +155,11 @@ class Detector:
 
         `clipped` as for `LevelStream.push`.
         """
+        self._lap("begin")
         self._waiting.append(self._level.push(samples, clipped))
-        return [self._decide(patch) for patch in self._patches.push(self._mel.push(samples))]
+        patches = self._patches.push(self._mel.push(samples))
+        self._lap("features")
+        return [self._decide(patch) for patch in patches]
 
     def finish(self, reason: str | None) -> list[TrackEvent]:
         """End all open sounds where they were last audible."""
@@ -157,7 +172,7 @@ class Detector:
         fresh = self._take_levels(last_frame - self._history.end)
         events = self._loud.push(fresh)
         gated = not self._gate.passes(self._history.loudest_cdb(patch.first_frame, last_frame))
-        scores = self._silence if gated else self._classifier.scores(patch.rows)
+        scores = self._silence if gated else self._scores(patch)
         events += self._tracker.push(Hop(patch.first_frame, last_frame, scores))
         if self._rules_to_come:  # the hops that follow are of the new length
             self._tracker.retime(self._rules_to_come)
@@ -175,8 +190,18 @@ class Detector:
             patch,
         )
 
+    def _scores(self, patch: Patch) -> NDArray[np.int8]:
+        self._lap("begin")
+        scores = self._classifier.scores(patch.rows)
+        self._lap("inference")
+        return scores
+
     def _take_levels(self, frames: int | None) -> LevelFrames:
         """Return the first `frames` level frames that wait for their hop; all of them for None."""
         joined = LevelFrames.join(self._waiting)
         self._waiting = [joined.cut(slice(len(joined.rms_cdb) if frames is None else frames, None))]
         return joined.cut(slice(frames))
+
+
+def _untimed(stage: Stage) -> None:
+    """Nobody has a clock."""

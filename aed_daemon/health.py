@@ -32,6 +32,15 @@ def pss_mb() -> float | None:
     return total_kb / 1024
 
 
+def resident_mb() -> float | None:
+    """Return the resident memory of this process alone, MiB; None where unknown."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def _children(pid: int) -> list[int]:
     found = []
     with contextlib.suppress(OSError):  # it, or one of its threads, has just ended
@@ -48,19 +57,20 @@ class CpuMeter:
 
     def restart(self) -> None:
         """Count from now on."""
-        self._begun = (time.monotonic(), self._used_s())
+        self._begun = (time.monotonic(), used_processor_s())
 
     def percent(self) -> float | None:
         """Return the share since it was made or started again, %; None if that is now."""
         now_s, (begun_s, used_before_s) = time.monotonic(), self._begun
-        return 100.0 * (self._used_s() - used_before_s) / (now_s - begun_s) if now_s > begun_s else None
+        return 100.0 * (used_processor_s() - used_before_s) / (now_s - begun_s) if now_s > begun_s else None
 
-    @staticmethod
-    def _used_s() -> float:
-        times = os.times()
-        ended_s = times.children_user + times.children_system
-        # Those that run count too: else all that one ever took would be told when it ends.
-        return times.user + times.system + ended_s + sum(map(_processor_s, _children(os.getpid())))
+
+def used_processor_s() -> float:
+    """Return the processor time that this process and its children, running or ended, have taken, s."""
+    times = os.times()
+    ended_s = times.children_user + times.children_system
+    # Those that run count too: else all that one ever took would be told when it ends.
+    return times.user + times.system + ended_s + sum(map(_processor_s, _children(os.getpid())))
 
 
 def _processor_s(pid: int) -> float:

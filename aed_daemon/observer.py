@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from aed_daemon.detector import Decision
+    from aed_daemon.detector import Decision, Stage
     from aed_daemon.events import Event
 
 
@@ -42,6 +42,9 @@ class Observer:
 
     def gap(self, source: str, first_sample: int, end_sample: int) -> None:
         """Take that these samples were lost."""
+
+    def stage(self, source: str, stage: Stage) -> None:
+        """Take that a stage of the work on a source has ended this very moment."""
 
     def hop(self, observation: Observation) -> None:
         """Take a decision, after its events are on their way."""

@@ -17,6 +17,7 @@ from aed_daemon.config import SCHEMA_VERSION, Config
 from aed_daemon.config_file import located
 from aed_daemon.errors import ConfigError
 from aed_daemon.events import Event
+from aed_daemon.figures import DeliveryFigures
 from aed_daemon.inference import Classifier
 from aed_daemon.loud import LABEL as LOUD_LABEL
 from aed_daemon.manifest import LOUD_SOUND, ModelManifest
@@ -135,6 +136,22 @@ class Outlet:
     def health(self, health: Health) -> None:
         """Publish how the daemon is."""
         self._publisher.health(health)
+
+    def figures(self) -> DeliveryFigures:
+        """Return how events get out; from any thread."""
+        with self._lock:
+            publisher, outbox, mqtt = self._publisher, self._outbox, self._mqtt
+        state = outbox.state
+        return DeliveryFigures(
+            outbox=state.kind,
+            outbox_problem=state.problem,
+            depth=outbox.depth,
+            dead_letters=outbox.dead_letters,
+            oldest_s=state.oldest_s,
+            connected=mqtt.connected if mqtt else None,
+            reconnects=mqtt.reconnects if mqtt else 0,
+            failures=publisher.failures,
+        )
 
     def close(self, timeout_s: float) -> None:
         """Store what was heard last, and deliver what can be delivered in time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aed_daemon.config import Config
@@ -150,7 +151,8 @@ class SourceWorkers:
         # An interpreter belongs to one thread, so every source has its own.
         classifier = classifier_of(self._config)
         detection = self._settings.detection(worker.name, self._config.detection)
-        return Detector(classifier, detection, worker.config.gain_db)
+        lap = partial(self._observer.stage, worker.name) if self._observer else None
+        return Detector(classifier, detection, worker.config.gain_db, lap)
 
     def _reporter(self, worker: SourceWorker, classifier: Classifier) -> EventReporter:
         from aed_daemon.reporting import EventReporter

@@ -21,6 +21,7 @@ from aed_daemon.control.inbox import Inbox
 from aed_daemon.control.remote_control import RemoteControl
 from aed_daemon.control.settings import RemoteSettings
 from aed_daemon.errors import AedError
+from aed_daemon.figures import Figures, SourceFigures
 from aed_daemon.health import ClockState
 from aed_daemon.logs import configure
 from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
@@ -37,6 +38,9 @@ _log = structlog.get_logger(__name__)
 
 _TURN_S = 0.25
 _STARTING_TURN_S = 0.02
+_LOOK_S = 10.0
+"""Time between looks at the progress of everything, where no watchdog asks for another."""
+
 _STOP_S = 5.0
 """Time for everything to end after SIGTERM."""
 
@@ -111,9 +115,10 @@ class Daemon:
         self.workers = self._sources.running
         self._outlet: Outlet | None = None
         self._turns = 0
+        self._turned_s = time.monotonic()
         self._ready = False
         self._health_due_s = 0.0
-        self._pinged_s = 0.0
+        self._looked_s = 0.0
 
     def stop(self) -> None:
         """Ask the main loop to end; from any thread or signal handler."""
@@ -179,7 +184,7 @@ class Daemon:
         while not self._stopping.is_set():
             with contextlib.suppress(queue.Empty):
                 self._stirred.get(timeout=_TURN_S if self._ready else _STARTING_TURN_S)
-            self._turns += 1
+            self._turns, self._turned_s = self._turns + 1, time.monotonic()
             if self._reloading.is_set():
                 self._reloading.clear()
                 try:
@@ -190,7 +195,7 @@ class Daemon:
             if step_s := self._clock_state.refresh():
                 _log.warning("clock_was_set", by_s=round(step_s, 3), synchronised=self._clock_state())
             self._become_ready()
-            self._ping()
+            self._look()
             self._vitals.tell_losses(self.workers.values())
             self._report_health()
             workers = self.workers.values()
@@ -209,12 +214,13 @@ class Daemon:
             self._ready = True
             self._notifier.ready(self._status())
 
-    def _ping(self) -> None:
+    def _look(self) -> None:
+        """See whether everything moves, for whoever asks, and feed the watchdog if it does."""
         interval_s = self._notifier.watchdog_interval_s
         now_s = time.monotonic()
-        if interval_s is None or now_s - self._pinged_s < interval_s / 3:
+        if now_s - self._looked_s < (_LOOK_S if interval_s is None else interval_s / 3):
             return
-        self._pinged_s = now_s
+        self._looked_s = now_s
         sources = {}
         for worker in self.workers.values():
             capture, detection = worker.counters()
@@ -223,7 +229,7 @@ class Daemon:
             )
         if self._watch.check(self._turns, sources):
             self._notifier.watchdog()
-        else:
+        elif interval_s is not None:
             _log.warning("no_progress", stuck=list(self._watch.stuck), hint="The watchdog is not fed.")
 
     def _report_health(self) -> None:
@@ -262,6 +268,19 @@ class Daemon:
     def health(self) -> Health:
         """Return how the daemon is; from any thread."""
         return self._vitals.health(list(self.workers.values()))
+
+    def figures(self) -> Figures:
+        """Return what every part has counted; from any thread."""
+        workers = list(self.workers.items())
+        return Figures(
+            turn_age_s=time.monotonic() - self._turned_s,
+            stuck=self._watch.stuck,
+            states=self._host.source_states(),
+            sources={name: SourceFigures.of(worker) for name, worker in workers},
+            delivery=self._outlet.figures() if self._outlet else None,
+            failures=self._companions.failures,
+            uptime_s=self._vitals.uptime_s,
+        )
 
     def open_source(self, name: str) -> None:
         """Listen to a source that is silent."""
@@ -320,6 +339,7 @@ class Daemon:
             source_states=self._host.source_states,
             detection=lambda source: self._settings.detection(source, self._config.detection),
             others=others,
+            figures=self.figures,
         )
 
     def _shut_down(self) -> None:

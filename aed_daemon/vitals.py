@@ -54,6 +54,11 @@ class Vitals:
         self._gaps_told.pop(worker.name, None)
         self._gone.update(_figures(worker))
 
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started_s
+
     def health(self, workers: Iterable[SourceWorker]) -> Health:
         """Return how the daemon is, given the sources that it has now; from any thread.
 
@@ -70,7 +75,7 @@ class Vitals:
             overruns=total["overruns"],
             shed_hops=total["shed_hops"],
             events=total["events"],
-            uptime_s=round(time.monotonic() - self._started_s, 1),
+            uptime_s=round(self.uptime_s, 1),
         )
 
     def begin_interval(self, workers: Iterable[SourceWorker]) -> None:

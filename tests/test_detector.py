@@ -50,6 +50,19 @@ class CountingClassifier:
         return self._inner.scores(rows)
 
 
+def test_who_times_the_stages_changes_nothing() -> None:
+    samples, laps = bursts(3.0), list[str]()
+    timed = Detector(load_classifier(), EAGER, lap=laps.append)
+    untimed = Detector(load_classifier(), EAGER)
+    decisions, events = everything(timed, [samples[:20_000], samples[20_000:]])
+    assert events == everything(untimed, [samples[:20_000], samples[20_000:]])[1]
+    seen = sum(not decision.gated for decision in decisions)
+    assert seen > 1
+    assert laps.count("features") == 2
+    assert laps.count("inference") == seen
+    assert laps[::2] == ["begin"] * (seen + 2)
+
+
 def everything(detector: Detector, pieces: list[Samples]) -> tuple[list[Decision], list[TrackEvent]]:
     decisions = [decision for piece in pieces for decision in detector.push(piece)]
     return decisions, [e for d in decisions for e in d.events] + detector.finish("shutdown")

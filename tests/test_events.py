@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from aed_daemon.event_reference import page
 from aed_daemon.events import Event, comparable, event_schema, iso_utc, new_ulid
 from tests.sinks.parts import draft
 
@@ -66,6 +67,10 @@ def test_the_published_schema_is_the_code_s() -> None:
         "The event changed. If that is meant: raise the schema's version when subscribers can break, "
         "tell it in CHANGELOG.md, and run make docs."
     )
+
+
+def test_the_page_of_the_events_is_that_of_the_schema() -> None:
+    assert SCHEMA_FILE.with_name("events.md").read_text(encoding="utf-8") == page(), "run make docs"
 
 
 def test_the_schema_is_a_schema() -> None:

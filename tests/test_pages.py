@@ -15,6 +15,7 @@ from typing import NamedTuple, get_args
 import pytest
 
 from aed_daemon import cli
+from aed_daemon.config_file import load_config
 from aed_daemon.control.settings import Silence
 from aed_daemon.errors import AudioError
 from aed_daemon.events import Reason
@@ -151,6 +152,41 @@ def test_the_page_of_linux_boards_works(tmp_path: Path) -> None:
     assert libraries == {machine(), "aarch64", "armv7l"}
     assert (tmp_path / "bundle" / "install.sh").exists()
     assert (tmp_path / "bundle" / f"{DEFAULT_MODEL.stem}.armv7l.so").exists()
+
+
+RUN_HERE = ("configuration", "listen", "metrics", "quick-start", "raspberry-pi", "troubleshooting", "yocto")
+RUN_BY_THEMSELVES = {"linux-boards", "microcontrollers", "own-sounds"}
+
+
+@pytest.mark.parametrize("name", RUN_HERE)
+def test_the_commands_of_a_page_work(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "promtool" in (page := ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8"):
+        need("promtool")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    write_wav(tmp_path / "recording.wav", soundscape(1, 6.0))
+    (tmp_path / "aed.toml").write_text(
+        '[[source]]\nname = "scape"\ntype = "demo"\n[mqtt]\nenabled = true\nport = 9\n'
+    )
+    said = carry_out(page, tmp_path)
+    if name == "quick-start":
+        assert re.search(r"start +dog", of(said, "aed-daemon replay")), said
+
+
+def test_every_page_with_commands_is_run() -> None:
+    with_commands = {page.stem for page in ROOT.glob("docs/*.md") if blocks(page)}
+    assert with_commands == {*RUN_HERE, *RUN_BY_THEMSELVES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_configurations_that_are_shown_are_valid(page: Path, tmp_path: Path) -> None:
+    for indent, text in re.findall(r"(?ms)^( *)```toml\n(.*?)^ *```", page.read_text(encoding="utf-8")):
+        config = re.sub(rf"(?m)^{indent}", "", text)
+        if "[[source]]" not in config:
+            config += '\n[[source]]\nname = "scape"\ntype = "demo"\n'
+        path = tmp_path / "aed.toml"
+        path.write_text(config, encoding="utf-8")
+        load_config(path, {})
 
 
 @pytest.mark.timeout(600)

@@ -59,6 +59,12 @@ def build_parser() -> argparse.ArgumentParser:
     what.add_argument("--device", metavar="NAME", help="microphone: part of its name, ALSA id or index")
     what.add_argument("--file", type=Path, metavar="FILE", help="a recording, in real time")
     what.add_argument("--demo", action="store_true", help="the synthesised soundscape")
+    listen.add_argument(
+        "--marks",
+        type=Path,
+        metavar="FILE",
+        help="append what the key m marks, as JSON lines",
+    )
     _model_options(listen)
     _config_option(listen)
 

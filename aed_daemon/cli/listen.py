@@ -1,103 +1,32 @@
-"""`aed-daemon listen`: level, scores, near misses and events, live in the terminal."""
+"""`aed-daemon listen`: level, scores, near misses, spectrogram and events, live in the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
-import threading
-from collections import deque
+import signal
+import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from aed_daemon.cli.settings import configuration, detection_settings
-from aed_daemon.companions import Companion
-from aed_daemon.config import ClipsConfig, Config, LogConfig, OutputConfig
+from aed_daemon.config import Config, LogConfig, OutputConfig
+from aed_daemon.config_clips import ClipsConfig
 from aed_daemon.config_file import find_config
-from aed_daemon.detector import Decision
-from aed_daemon.events import Event
 from aed_daemon.inference import load_classifier
-from aed_daemon.near_misses import NearMisses
-from aed_daemon.observer import Observation
-from aed_daemon.rules import ClassRule, class_rules
+from aed_daemon.rules import class_rules
+from aed_daemon.terminal.marks import Marks
+from aed_daemon.terminal.picture import STYLES
+from aed_daemon.terminal.scene import Line, Scene
+from aed_daemon.terminal.screen import TerminalScreen
 
-_LINES = 12
-_CLASSES = 6
-_QUIETEST_DBFS = -90.0
-_REFRESH_HZ = 8
-
-
-class View(Companion):
-    """What is on the screen; filled from the pipelines' threads, drawn from the main one."""
-
-    def __init__(self, rules: list[ClassRule], zero_point: int, scale: float) -> None:
-        self._rules, self._zero_point, self._scale = rules, zero_point, scale
-        self._near = NearMisses(rules, zero_point)
-        self._lock = threading.Lock()
-        self._decision: Decision | None = None
-        self._lines: deque[Text] = deque(maxlen=_LINES)
-        self._state = Text("waiting for the source", "yellow")
-        self.plain: Console | None = None
-
-    def hop(self, observation: Observation) -> None:
-        """Take a decision."""
-        decision = observation.decision
-        with self._lock:
-            self._decision = decision
-            for rule, best in self._near.push(decision):
-                score, needed = best * self._scale, rule.on_steps * self._scale
-                self._say(Text(f"near miss  {rule.slug:16} {score:.2f}, needs {needed:.2f}", "yellow"))
-
-    def event(self, event: Event) -> None:
-        """Take an event."""
-        strength = f"{event.level.snr_db:.0f} dB" if event.score_max is None else f"{event.score_max:.2f}"
-        style = {"start": "bold green", "end": "cyan"}.get(event.type, "")
-        at = event.end or event.start
-        with self._lock:
-            self._say(Text(f"{event.type:9}  {event.class_:16} {strength:>6}  {at[11:-1]}", style))
-
-    def availability(self, source: str, online: bool, reason: str | None) -> None:
-        """Take that the source came or went."""
-        with self._lock:
-            text = f"{source}: listening" if online else f"{source}: {reason or 'away'}"
-            self._state = Text(text, "green" if online else "red")
-
-    def __rich__(self) -> Group:
-        with self._lock:
-            return Group(self._state, self._meter(), self._scores(), *self._lines)
-
-    def _say(self, line: Text) -> None:
-        self._lines.append(line)
-        if self.plain:
-            self.plain.print(line)
-
-    def _meter(self) -> Table:
-        table = Table.grid(padding=(0, 1))
-        if self._decision:
-            level, floor = self._decision.rms_cdb / 100, self._decision.floor_cdb / 100
-            bar = ProgressBar(total=-_QUIETEST_DBFS, completed=max(0.0, level - _QUIETEST_DBFS), width=40)
-            gated = "  gated" if self._decision.gated else ""
-            table.add_row(Text(f"{'level':16}"), bar, f"{level:6.1f} dBFS, floor {floor:.1f}{gated}")
-        return table
-
-    def _scores(self) -> Table:
-        table = Table.grid(padding=(0, 1))
-        if self._decision is None:
-            return table
-        steps = [(int(self._decision.scores[rule.index]) - self._zero_point, rule) for rule in self._rules]
-        for value, rule in sorted(steps, key=lambda pair: -pair[0])[:_CLASSES]:
-            style = (
-                "bold green" if value >= rule.on_steps else "yellow" if value >= rule.off_steps else "blue"
-            )
-            bar = ProgressBar(total=1.0, completed=value * self._scale, width=40, complete_style=style)
-            on = rule.on_steps * self._scale
-            table.add_row(Text(f"{rule.slug:16}", style), bar, f"{value * self._scale:.2f} of {on:.2f}")
-        return table
+_LAST_LINES = 20
 
 
 def _settings(args: argparse.Namespace) -> Config:
@@ -123,22 +52,49 @@ def execute(args: argparse.Namespace) -> int:
     config = _settings(args)
     quiet = {
         "mqtt": config.mqtt.model_copy(update={"enabled": False}),
-        "clips": ClipsConfig(),
         "history": config.history.model_copy(update={"enabled": False}),
         "output": OutputConfig(),
+        "clips": ClipsConfig(),
     }
     config = config.model_copy(update=quiet)
-    configure(LogConfig(level="error"))
+    marks = Marks(args.marks)
+    console = Console(highlight=False)
+    picture = console.is_terminal and not console.is_dumb_terminal
+    log = io.StringIO()
+    configure(LogConfig(level="error"), log if picture else None)
     classifier = load_classifier(config.model.path, config.model.engine)
-    output = classifier.manifest.output
-    view = View(class_rules(config.detection, classifier.manifest), output.zero_point, output.scale)
-    daemon = Daemon(config, companions=[view], retry=False)
+    scene = Scene(
+        classifier.manifest,
+        class_rules(config.detection, classifier.manifest),
+        [source.name for source in config.source],
+        None if picture else lambda line: console.print(Text(line.text, STYLES[line.tone])),
+    )
+    daemon = Daemon(config, companions=[scene], retry=False)
     daemon.handle_signals()
-    console = Console()
-    if not console.is_terminal:
-        view.plain = console
+    if not picture:
         daemon.run()
         return 0
-    with Live(view, console=console, refresh_per_second=_REFRESH_HZ, screen=False):
-        daemon.run()
+    signal.signal(signal.SIGHUP, lambda *_: daemon.stop())  # the terminal is gone, and with it the picture
+    begun_s = time.monotonic()
+    try:
+        with TerminalScreen(scene, console, daemon.stop, lambda source: marks.add(scene, source)):
+            daemon.run()
+    finally:
+        sys.stderr.write(log.getvalue())
+    _sum_up(console, scene, marks, time.monotonic() - begun_s)
     return 0
+
+
+def _sum_up(console: Console, scene: Scene, marks: Marks, seconds: float) -> None:
+    """Leave on the terminal what the picture took with it."""
+    for line in scene.lines()[-_LAST_LINES:]:
+        console.print(_plain(line))
+    counts = scene.counts
+    found = f"{counts['start']} sounds, {counts['near miss']} near misses, {counts['mark']} marks"
+    console.print(f"{seconds:.0f} s: {found}.")
+    for mark in marks.taken:
+        console.print(json.dumps(mark, ensure_ascii=False), soft_wrap=True)
+
+
+def _plain(line: Line) -> Text:
+    return Text(line.text, STYLES[line.tone])

@@ -12,6 +12,7 @@ from aed_daemon.config import LogConfig
 from aed_daemon.control.requests import LogLevel, RequestError
 from aed_daemon.control.settings import RemoteSettings, Silence
 from aed_daemon.logs import configure
+from aed_daemon.verdict import judge
 
 if TYPE_CHECKING:
     from aed_daemon.supervisor import Daemon
@@ -87,12 +88,13 @@ class DaemonHost:
         return states
 
     def report(self) -> dict[str, Any]:
-        """Return health, and the state of each source."""
-        states = self.source_states()
-        figures = asdict(self._daemon.health()).items()
-        known = {key: value for key, value in figures if key not in _OF_THE_SINK}
-        healthy = all(state in ("running", "ended", "listening_off", "paused") for state in states.values())
-        return {"healthy": healthy, "sources": states, **known}
+        """Return health, the verdict on it, and the state of each source."""
+        figures = self._daemon.figures()
+        verdict = judge(figures)
+        health = asdict(self._daemon.health()).items()
+        known = {key: value for key, value in health if key not in _OF_THE_SINK}
+        told = {"healthy": verdict.healthy, "reasons": list(verdict.reasons)}
+        return {**told, "sources": dict(figures.states), **known}
 
     def test_event(self, source: str) -> str:
         """Publish the start and the end of a test event and return its id."""

@@ -1,0 +1,1 @@
+"""What the daemon counts and times, for Prometheus; the only importer of `prometheus_client`."""

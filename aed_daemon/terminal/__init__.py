@@ -1,0 +1,1 @@
+"""The live picture of `aed-daemon listen`: what is heard, drawn with characters."""
