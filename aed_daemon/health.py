@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import subprocess
 import time
@@ -47,6 +48,15 @@ def _children(pid: int) -> list[int]:
         for task in Path(f"/proc/{pid}/task").iterdir():
             found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
     return found + [grandchild for child in found for grandchild in _children(child)]
+
+
+def tidy_memory() -> None:
+    """Give back to the system what a reload has left behind; unused, it would stay with the process."""
+    import ctypes
+
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # a C library other than glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class CpuMeter:

@@ -22,7 +22,7 @@ from aed_daemon.control.remote_control import RemoteControl
 from aed_daemon.control.settings import RemoteSettings
 from aed_daemon.errors import AedError
 from aed_daemon.figures import Figures, SourceFigures
-from aed_daemon.health import ClockState
+from aed_daemon.health import ClockState, tidy_memory
 from aed_daemon.logs import configure
 from aed_daemon.manifest import DEFAULT_MODEL, load_manifest
 from aed_daemon.notify import Notifier, ProgressWatch, SourceProgress
@@ -308,6 +308,7 @@ class Daemon:
             self._take_over(self._read_config())
         finally:
             self._notifier.ready(self._status())
+            tidy_memory()
         return True
 
     def _take_over(self, config: Config) -> None:
