@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -260,7 +261,8 @@ class Daemon:
 
     def health(self) -> Health:
         """Return how the daemon is."""
-        return self._vitals.health(self.workers.values())
+        health = self._vitals.health(self.workers.values())
+        return replace(health, problems=self._companions.problems)
 
     def open_source(self, name: str) -> None:
         """Listen to a source that is silent."""
