@@ -29,6 +29,11 @@ class Companion(Observer):
     It is a `Sink` as well, and an `Observer`, called as these are; by itself it does nothing.
     """
 
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot do its work at the moment; None where it can. Told as part of the daemon's health."""
+        return None
+
     def start(self) -> None:
         """Begin; called once, before anything else. What cannot be had yet is waited for elsewhere."""
 
@@ -180,6 +185,19 @@ class Companions(Companion):
     def failures(self) -> int:
         """How many calls ended in an exception."""
         return self._guard.failures
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What they cannot do at the moment, by the name of their class in small letters."""
+        found: dict[str, str] = {}
+
+        def ask(one: Companion) -> None:
+            problem = one.problem
+            if problem is not None:
+                found[type(one).__name__.lower()] = problem
+
+        self._guard.each(self._present, "problem", ask)
+        return found
 
     def of(self, kind: type[One]) -> One | None:
         """Return the one of a class that the configuration has made; None where it has made none."""

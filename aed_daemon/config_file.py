@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from aed_daemon.config_schema import key_at
 from aed_daemon.config_types import FOLDER, KeyPath, Origins
 from aed_daemon.errors import ConfigError
 from aed_daemon.manifest import BACKGROUND, LOUD_SOUND, ModelManifest
+from aed_daemon.rules import class_rules
 from aed_daemon.toml_lines import key_lines
 
 MAX_BYTES = 1 << 20
@@ -182,7 +183,8 @@ def check_against_model(config: Config, manifest: ModelManifest) -> None:
     Raises
     ------
     ConfigError
-        If `detection.classes` or `clips` names a class that the model does not know.
+        If `detection.classes` or `clips` names a class that the model does not know, or
+        `clips.never_classes` one that is not detected.
     """
     known = [slug for slug in manifest.slugs if slug != BACKGROUND]
     named: list[tuple[KeyPath, str]] = [
@@ -201,8 +203,32 @@ def check_against_model(config: Config, manifest: ModelManifest) -> None:
                     hint=f"{did_you_mean(slug, known)}It knows {', '.join(known)}.",
                 )
             )
+    faults += _vetoes_without_effect(config, manifest, known)
     if faults:
         raise joined(faults)
+
+
+def _vetoes_without_effect(
+    config: Config, manifest: ModelManifest, known: Sequence[str]
+) -> list[ConfigError]:
+    """Return an error for each class that must not be recorded and is not detected either."""
+    if not config.clips.enabled:
+        return []
+    heard = {rule.slug for rule in class_rules(config.detection, manifest)}
+    if config.detection.loud_sound.enabled:
+        heard.add(LOUD_SOUND)
+    faults = []
+    for place, slug in enumerate(config.clips.never_classes):
+        if slug in (*known, LOUD_SOUND) and slug not in heard:
+            path: KeyPath = ("clips", "never_classes", place)
+            faults.append(
+                ConfigError(
+                    f"{dotted(path)}: '{slug}' is switched off in [detection], so nobody notices it",
+                    where=config.origins.of(path),
+                    hint="Enable it there, or leave it out here.",
+                )
+            )
+    return faults
 
 
 def located(error: ConfigError, config: Config) -> ConfigError:

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -267,7 +268,8 @@ class Daemon:
 
     def health(self) -> Health:
         """Return how the daemon is; from any thread."""
-        return self._vitals.health(list(self.workers.values()))
+        health = self._vitals.health(list(self.workers.values()))
+        return replace(health, problems=self._companions.problems)
 
     def figures(self) -> Figures:
         """Return what every part has counted; from any thread."""

@@ -139,6 +139,26 @@ def test_the_first_recording_counts_and_one_that_fails_makes_none() -> None:
     assert [(log["event"], log["call"]) for log in logs] == [("companion_failed", "recording")]
 
 
+class Ill(Companion):
+    """Cannot do its work."""
+
+    @property
+    def problem(self) -> str | None:
+        return "the disk is full"
+
+
+class Worse(Companion):
+    """Cannot even say so."""
+
+    @property
+    def problem(self) -> str | None:
+        raise OSError("gone")
+
+
+def test_what_is_wrong_with_them_is_told_by_name() -> None:
+    assert Companions([Notebook(), Worse(), Ill()]).problems == {"ill": "the disk is full"}
+
+
 def test_those_that_the_configuration_has_made_are_found_by_their_class() -> None:
     made = Made()
     companions = Companions([Broken()], made.kinds)

@@ -57,6 +57,20 @@ def test_a_class_that_the_model_does_not_know_is_no_veto(tmp_path: Path, key: st
         check_against_model(load(tmp_path, f'{key} = ["rain", "crying_babby"]'), manifest)
 
 
+@pytest.mark.parametrize("slug", ["crying_baby", "loud_sound"])
+def test_a_class_that_nobody_listens_for_is_no_veto_either(tmp_path: Path, slug: str) -> None:
+    manifest = load_manifest(DEFAULT_MODEL)
+    off = "[detection.loud_sound]" if slug == "loud_sound" else f"[detection.classes.{slug}]"
+    for enabled in ("true", "false"):
+        lines = [f"enabled = {enabled}", f'never_classes = ["rain", "{slug}"]', off, "enabled = false"]
+        config = load(tmp_path, *lines)
+        if enabled == "false":
+            check_against_model(config, manifest)
+            continue
+        with pytest.raises(ConfigError, match=rf"aed\.toml:6: .*'{slug}' is switched off"):
+            check_against_model(config, manifest)
+
+
 def test_a_build_that_never_records_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config_clips, "NEVER_RECORD", True)
     load(tmp_path, "enabled = false")

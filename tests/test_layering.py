@@ -69,6 +69,8 @@ PIPELINE = (
     "aed_daemon.cli",
     "aed_daemon.history",
     "aed_daemon.tuning",
+    "aed_daemon.clips",
+    "aed_daemon.companions",
 )
 """What the loop that joins the stages must not know: it sees protocols."""
 
@@ -175,6 +177,8 @@ def test_no_module_has_outgrown_itself(path: Path) -> None:
         ("aed_daemon/history/archive.py", "def f():\n    import tomlkit"),
         ("aed_daemon/pipeline.py", "from aed_daemon.audio.capture import MicrophoneSource"),
         ("aed_daemon/pipeline.py", "from aed_daemon.audio import microphone"),
+        ("aed_daemon/pipeline.py", "from aed_daemon.clips.cutter import Cutter"),
+        ("aed_daemon/clips/files.py", "def f():\n    import soundfile"),
         ("aed_daemon/tracker.py", "from time import monotonic"),
         ("aed_daemon/tracker.py", "from aed_daemon.audio.ring import Ring"),
         ("aed_daemon/audio/file.py", "try:\n    import soundfile\nexcept OSError:\n    pass"),
@@ -235,6 +239,25 @@ def test_the_daemon_imports_where_portaudio_is_missing() -> None:
 def test_portaudio_is_missing_in_that_test() -> None:
     code = "\ntry:\n    import sounddevice\nexcept OSError as error:\n    print(error)"
     assert python(NO_PORTAUDIO + code) == "PortAudio library not found"
+
+
+OPTIONAL = ("aed_daemon.clips.clips", "aed_daemon.clips.writer", "aed_daemon.audio.encode", "soundfile")
+"""What a daemon without it never loads."""
+
+
+def test_parts_that_are_off_are_not_loaded() -> None:
+    code = f"""
+import sys
+from aed_daemon.companions import Companions, Surroundings
+from aed_daemon.config import Config
+from aed_daemon.inference import load_classifier
+import aed_daemon.supervisor
+config = Config.model_validate({{"source": [{{"type": "demo", "name": "a"}}]}})
+around = Surroundings(config, load_classifier(None, "tflite"), None, None, None, None)
+Companions().configure(lambda others: around)
+print([name for name in {OPTIONAL} if name in sys.modules])
+"""
+    assert python(code).endswith("[]")
 
 
 def test_help_needs_no_model_and_no_numpy() -> None:

@@ -60,6 +60,8 @@ class Health:
         Why it is memory although it should be the disk; filled in likewise.
     outbox_oldest_s : float or None
         Age of the oldest event that waits, s; filled in likewise.
+    problems : mapping of str to str
+        What optional parts cannot do now, by part: `clips` where nothing can be recorded.
     """
 
     real_time_factor: float | None
@@ -75,6 +77,7 @@ class Health:
     outbox: str = "memory"
     outbox_problem: str | None = None
     outbox_oldest_s: float | None = None
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

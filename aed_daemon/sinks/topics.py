@@ -131,6 +131,7 @@ def health_payload(health: Health) -> str:
             "reconnects": health.reconnects,
             "uptime_s": _rounded(health.uptime_s, 1),
             "events": health.events,
+            "problems": dict(health.problems),
         }
     )
 

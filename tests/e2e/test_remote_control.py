@@ -128,6 +128,20 @@ def test_what_is_heard_now_is_recorded_on_request_alone(
         assert {event["clip"] for event in events(remote)} <= {None}
 
 
+def test_clips_that_cannot_be_written_are_part_of_its_health(
+    tmp_path: Path, broker: Mosquitto, remote: Remote
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    clips = f'[clips]\nenabled = true\non_request = true\nfolder = "{taken}"\n'
+    with Daemon(tmp_path, toml([DEMO], broker.port, clips)) as daemon:
+        daemon.wait_ready()
+        assert "File exists" in remote.ask("health_check")["data"]["problems"]["clips"]
+        assert "File exists" in remote.ask("capture_clip")["error"]
+        wait_for(lambda: events(remote), "an event all the same")
+        assert {event["clip"] for event in events(remote)} == {None}
+
+
 def test_a_test_event_takes_the_real_path_and_says_what_it_is(
     tmp_path: Path, broker: Mosquitto, remote: Remote
 ) -> None:

@@ -76,7 +76,10 @@ def test_health_has_every_figure_and_null_for_the_unknown() -> None:
         "reconnects": 6,
         "uptime_s": 61.2,
         "events": 3,
+        "problems": {},
     }
+    told = json.loads(health_payload(replace(HEALTH, problems={"clips": "the disk is full"})))
+    assert told["problems"] == {"clips": "the disk is full"}
     unknown = replace(HEALTH, real_time_factor=None, cpu_percent=math.nan, pss_mb=math.inf)
     figures = json.loads(health_payload(unknown))
     assert [figures["real_time_factor"], figures["cpu_percent"], figures["pss_mb"]] == [None, None, None]
