@@ -121,7 +121,7 @@ def test_a_file_that_changes_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
 
 def test_without_tomlkit_it_says_what_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tomlkit", None)
-    with pytest.raises(ConfigError, match="by hand: dog 0.6"):
+    with pytest.raises(ConfigError, match=r"by hand: dog 0\.6"):
         rewritten(file(tmp_path, PLAIN), {"dog": 0.6})
 
 
