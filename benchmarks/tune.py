@@ -168,10 +168,10 @@ def heard_s(archive: Archive) -> float:
     return sum(hour.heard_s for hour in hours if hour.class_ == hours[0].class_)
 
 
-def tune(config: Path, archive: Archive, per_hour: float) -> str:
+def tune(config: Path, archive: Archive, per_hour: float, *more: str) -> str:
     """Have `aed-daemon tune` write thresholds into a configuration; return what it said."""
     said = io.StringIO()
-    options = ["--false-alarms-per-day", str(per_hour * 24), "--file", str(archive.path)]
+    options = ["--false-alarms-per-day", str(per_hour * 24), "--file", str(archive.path), *more]
     with contextlib.redirect_stdout(said):
         status = aed_daemon(["tune", *options, "--config", str(config), "--write", "--yes"])
     if status:

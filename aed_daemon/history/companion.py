@@ -179,7 +179,9 @@ class History(Companion):
             except HistoryError as error:
                 self._failed(error)
             except Exception as error:  # a defect here must not end the history for good
-                _log.exception("history_failed_unexpectedly")
+                _log.exception("history_failed_unexpectedly", rows_dropped=len(self._batch))
+                self.dropped += len(self._batch)
+                self._batch = Batch()
                 self._failed(HistoryError(f"unexpected: {error!r}"))
             if closing:
                 break

@@ -27,6 +27,9 @@ _UPSERT = (
 )
 
 _HOUR_KEY = "hour_ts = ? AND source = ? AND class = ? AND model_sha256 = ? AND engine = ? AND rule = ?"
+_DEFECTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""Errors that lie in a row, not in the file: trying once more does not help."""
+
 _STRENGTHS_KEPT = 1_024
 _TRIM_SHARE = 0.05
 """Of the sounds and hours, deleted at once where the file has grown too large."""
@@ -109,6 +112,8 @@ class Ledger:
     def _reported(self) -> Iterator[None]:
         try:
             yield
+        except _DEFECTS:
+            raise
         except (sqlite3.Error, OSError) as error:
             raise fault(error, self._path) from error
 
@@ -160,8 +165,11 @@ class Ledger:
         ).fetchone()
         heard_s, hops, scores, strengths = hour.heard_s, hour.hops, hour.scores, hour.strengths
         if found is not None:
-            heard_s, hops = heard_s + found[0], hops + found[1]
-            scores, strengths = scores + unpacked(found[2]), strengths + unpacked(found[3])
+            # What cannot be read any more is replaced.
+            with contextlib.suppress(ValueError):
+                before = unpacked(found[2]), unpacked(found[3])
+                scores, strengths = scores + before[0], strengths + before[1]
+                heard_s, hops = heard_s + found[0], hops + found[1]
         self._db.execute(
             "INSERT OR REPLACE INTO hour VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*key, hour.on_steps, hour.scale, heard_s, hops, packed(scores), packed(strengths)),

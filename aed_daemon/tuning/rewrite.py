@@ -47,9 +47,15 @@ def rewritten(path: Path, thresholds: Mapping[str, float]) -> Rewrite:
     ConfigError
         The file cannot be read, or would not be valid with them.
     """
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
+    try:
+        import tomlkit
+        from tomlkit.exceptions import TOMLKitError
+    except ImportError:
+        text = ", ".join(f"{slug} {threshold:g}" for slug, threshold in thresholds.items())
+        raise ConfigError(
+            "tomlkit is not installed, which keeps comments",
+            hint=f"Install it, or set threshold_on in [detection.classes.…] by hand: {text}.",
+        ) from None
     before = read_text(path)
     try:
         document: Any = tomlkit.parse(before)

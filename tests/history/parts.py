@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from aed_daemon.companions import Surroundings
-from aed_daemon.config import Config
+from aed_daemon.config import Config, DetectionConfig
 from aed_daemon.events import Event, iso_utc, new_ulid
 from aed_daemon.history.companion import History
 from aed_daemon.history.file import open_file
@@ -82,11 +82,18 @@ def written(path: Path, **rows: Any) -> Path:
 
 
 @contextmanager
-def history(path: Path, **config: Any) -> Iterator[History]:
-    """Run a companion by itself."""
+def history(
+    path: Path, detection: Callable[[str], DetectionConfig] | None = None, **config: Any
+) -> Iterator[History]:
+    """Run a companion by itself; `detection` returns what holds for a source."""
     made = Config.model_validate({"source": [{"type": "demo", "name": "porch"}], "history": config})
     around = Surroundings(
-        made, CLASSIFIER, None, lambda: pytest.fail("not asked"), dict, lambda _: made.detection
+        made,
+        CLASSIFIER,
+        None,
+        lambda: pytest.fail("not asked"),
+        dict,
+        detection or (lambda _: made.detection),
     )
     found = History(around, path, lambda: START_TS + 3_600.0)
     found.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from aed_daemon.companions import Companion
-from aed_daemon.config import Config
+from aed_daemon.config import Config, DetectionConfig
 from aed_daemon.detector import Decision
 from aed_daemon.features import Patch
 from aed_daemon.history import companion
@@ -140,6 +141,39 @@ def test_what_waits_for_a_disk_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
             found.event(event(float(number)))
         wait_for(lambda: found.dropped == 15, "the oldest are dropped")
         assert "cannot be kept there" in (found.problem or "")
+
+
+def test_a_row_that_cannot_be_written_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(companion, "_RETRY_S", 0.01)
+    with capture_logs() as logs, history(tmp_path / "history.db") as found:
+        found.event(event().model_copy(update={"start_ts": float("nan")}))
+        wait_for(lambda: found.dropped == 1, "the row is dropped")
+        found.event(event(1.0))
+        wait_for(lambda: rows(found) == 1, "the next one")
+    assert logs[0]["event"] == "history_failed_unexpectedly"
+
+
+def test_thresholds_that_are_changed_hold_for_what_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(companion, "_RULES_S", 0.0)
+    holds = [DetectionConfig()]
+    archive = Archive(tmp_path / "history.db")
+    with history(archive.path, lambda _: holds[0]) as found:
+        for number in range(8):
+            found.hop(hop(number, 140))
+        wait_for(lambda: not found._hops, "they are counted")
+        found.event(event())
+        wait_for(lambda: rows(found) == 1, "a turn later")
+        holds[0] = DetectionConfig.model_validate({"defaults": {"threshold_on": 0.6, "threshold_off": 0.5}})
+        for number in range(8, 16):
+            found.hop(hop(number, 140))
+    near = archive.sounds(Query(kinds=("near_miss",))).sounds
+    assert [(sound.class_, sound.strength) for sound in near] == [("dog", 140 / 256)]
+    of_dog = [one for one in archive.hours() if one.class_ == "dog"]
+    assert sorted((json.loads(one.rule)["off_steps"], one.on_steps, one.hops) for one in of_dog) == [
+        (77, 128, 8), (128, 154, 8)
+    ]  # fmt: skip
 
 
 def test_a_file_that_is_damaged_while_it_runs_is_exchanged(

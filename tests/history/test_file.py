@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
@@ -173,3 +174,15 @@ def test_a_copy_of_a_file_is_the_same_history(tmp_path: Path) -> None:
     copy = shutil.copy(path, tmp_path / "copy.db")
     query = Query(kinds=("event", "near_miss"))
     assert Archive(Path(copy)).sounds(query) == Archive(path).sounds(query)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root looks into other users' files")
+def test_what_root_reads_stays_its_owners(tmp_path: Path) -> None:
+    path, service = written(tmp_path / "history.db", events=[event()]), 65_534
+    os.chown(path, service, service)
+    db = open_to_read(path)
+    db.execute("SELECT count(*) FROM sound").fetchone()
+    left = {file.name: (file.stat().st_uid, file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+    db.close()
+    assert len(left) > 1, "the log's index is there"
+    assert set(left.values()) == {(service, 0o600)}

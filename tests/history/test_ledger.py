@@ -57,6 +57,14 @@ def test_hours_add_up(tmp_path: Path) -> None:
     assert (found.strengths == counts * 6).all()
 
 
+def test_counts_that_are_damaged_are_replaced(tmp_path: Path) -> None:
+    path = written(tmp_path / "history.db", hours=[hour()])
+    with ledger(path) as found:
+        found._db.execute("UPDATE hour SET scores = x'00'")
+        found.write(Batch(hours=[hour(hops=4)]))
+    assert [one.hops for one in Archive(path).hours()] == [4]
+
+
 def test_a_sound_that_was_left_open_is_marked_until_its_end_comes(tmp_path: Path) -> None:
     path, left = tmp_path / "history.db", event()
     other = event(5.0, node="elsewhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,12 @@ def test_a_file_that_changes_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match="changed meanwhile"):
         write(rewrite)
     assert path.read_text() == PLAIN + "# mine\n"
+
+
+def test_without_tomlkit_it_says_what_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tomlkit", None)
+    with pytest.raises(ConfigError, match=r"by hand: dog 0\.6"):
+        rewritten(file(tmp_path, PLAIN), {"dog": 0.6})
 
 
 @pytest.mark.parametrize("text", ["detection = 3\n", "[detection]\nclasses = [1]\n", "a = \n"])
