@@ -137,21 +137,6 @@ class Excursions:
         return done
 
 
-class NearMiss(NamedTuple):
-    """What nearly was an event.
-
-    Attributes
-    ----------
-    rule : ClassRule
-        The class, and what it would have needed.
-    best : int
-        Its best score in steps above score 0. At `rule.on_steps` or more it was held too briefly.
-    """
-
-    rule: ClassRule
-    best: int
-
-
 class NearMisses:
     """Finds where a score came near its threshold and no event came of it.
 
@@ -160,7 +145,7 @@ class NearMisses:
 
     Parameters
     ----------
-    rules : sequence of ClassRule
+    rules : list of ClassRule
         The classes.
     zero_point : int
         Output value of score 0.
@@ -168,20 +153,15 @@ class NearMisses:
         Samples of a frame's hop.
     """
 
-    def __init__(self, rules: Sequence[ClassRule], zero_point: int, hop_length: int = 160) -> None:
-        self._zero_point, self._hop_length = zero_point, hop_length
-        self.retune(rules)
-
-    def retune(self, rules: Sequence[ClassRule]) -> None:
-        """Go on with other thresholds; what is near at this moment is forgotten."""
-        self._excursions = Excursions(rules, self._zero_point, self._hop_length)
+    def __init__(self, rules: list[ClassRule], zero_point: int, hop_length: int = 160) -> None:
+        self._excursions = Excursions(rules, zero_point, hop_length)
         self._end_sample = 0
 
-    def push(self, decision: Decision) -> list[NearMiss]:
-        """Return what has just missed."""
+    def push(self, decision: Decision) -> list[tuple[ClassRule, int]]:
+        """Return the classes that have just missed, with their best score in steps."""
         done = []
         if decision.end_sample <= self._end_sample:  # it counts anew after a gap
             done = self._excursions.finish()
         self._end_sample = decision.end_sample
         done += self._excursions.push(decision.end_sample, decision.scores)
-        return [NearMiss(one.rule, one.best) for one in done if one.strength < one.rule.on_steps]
+        return [(one.rule, one.best) for one in done if one.strength < one.rule.on_steps]

@@ -16,7 +16,7 @@ from aed_daemon.manifest import LOUD_SOUND, TEST_EVENT
 from aed_daemon.metrics.standing import Standing
 from aed_daemon.near_misses import NearMisses
 from aed_daemon.observer import Observation
-from aed_daemon.rules import class_rules
+from aed_daemon.rules import ClassRule, class_rules
 from aed_daemon.sinks.protocol import Health
 from aed_daemon.verdict import judge
 
@@ -45,6 +45,7 @@ class Metrics(Companion):
         manifest = around.classifier.manifest
         self._zero_point = manifest.output.zero_point
         self._near: dict[str, NearMisses] = {}
+        self._rules: dict[str, list[ClassRule]] = {}
         self._retuned_s: dict[str, float] = {}
         self._begun_s: dict[str, float] = {}
         self._own()
@@ -102,7 +103,7 @@ class Metrics(Companion):
         """Begin every series of a source at 0, so that a first event is an increase."""
         detection = self._around.detection(source)
         rules = class_rules(detection, self._around.classifier.manifest)
-        self._near[source] = NearMisses(rules, self._zero_point)
+        self._rules[source], self._near[source] = rules, NearMisses(rules, self._zero_point)
         for rule in rules:
             self._events.labels(source, rule.slug)
             self._near_misses.labels(source, rule.slug)
@@ -148,15 +149,21 @@ class Metrics(Companion):
         self._last_hop.labels(source).set_to_current_time()
         if decision.clipped:
             self._clipped.labels(source).inc()
-        near = self._near.get(source)
-        if near is None:
+        if source not in self._near:
             return
-        now_s = time.monotonic()
-        if now_s - self._retuned_s.get(source, 0.0) > _RETUNE_S:
-            self._retuned_s[source] = now_s
-            near.retune(class_rules(self._around.detection(source), self._around.classifier.manifest))
-        for rule, _ in near.push(decision):
+        self._retune(source)
+        for rule, _ in self._near[source].push(decision):
             self._near_misses.labels(source, rule.slug).inc()
+
+    def _retune(self, source: str) -> None:
+        """Judge by the thresholds of the moment; what is near when they change is forgotten."""
+        now_s = time.monotonic()
+        if now_s - self._retuned_s.get(source, 0.0) <= _RETUNE_S:
+            return
+        self._retuned_s[source] = now_s
+        rules = class_rules(self._around.detection(source), self._around.classifier.manifest)
+        if rules != self._rules[source]:
+            self._rules[source], self._near[source] = rules, NearMisses(rules, self._zero_point)
 
     def event(self, event: Event) -> None:
         """Count a start, and how long it took."""

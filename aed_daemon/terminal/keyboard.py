@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import sys
 import termios
@@ -12,6 +13,16 @@ from typing import Self
 
 _MORE_S = 0.02
 """The rest of an escape sequence follows at once."""
+
+_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|\x1b", re.DOTALL)
+"""An arrow, a function key, a report of the terminal (ECMA-48, 5.4), or the key Escape."""
+
+_BEGUN = re.compile(rb"\x1b(\[[0-?]*[ -/]*|O)?$")
+
+
+def plain(data: bytes) -> str:
+    """Return the keys that stand for a character; all others mean nothing here."""
+    return _SEQUENCE.sub(b"", data).decode(errors="ignore")
 
 
 class Keyboard:
@@ -58,10 +69,9 @@ class Keyboard:
         if self._fd is None or self._fd not in ready:
             return ""
         keys = self._read(self._fd)
-        if keys == b"\x1b" and select.select([self._fd], [], [], _MORE_S)[0]:
+        if _BEGUN.search(keys) and select.select([self._fd], [], [], _MORE_S)[0]:
             keys += self._read(self._fd)
-        # An arrow, a function key, the mouse: none of them means anything here.
-        return "" if keys.startswith(b"\x1b") else keys.decode(errors="ignore")
+        return plain(keys)
 
     @staticmethod
     def _read(fd: int) -> bytes:

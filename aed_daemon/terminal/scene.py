@@ -16,7 +16,7 @@ from aed_daemon.companions import Companion
 from aed_daemon.detector import Decision
 from aed_daemon.events import Event, iso_utc
 from aed_daemon.manifest import ModelManifest
-from aed_daemon.near_misses import NearMisses
+from aed_daemon.near_misses import Excursion, Excursions
 from aed_daemon.observer import Observation
 from aed_daemon.reporting import top_classes
 from aed_daemon.rules import ClassRule
@@ -114,7 +114,7 @@ class Moment:
 @dataclass
 class _Source:
     history: SpectrumHistory
-    near: NearMisses
+    excursions: Excursions
     online: bool = False
     state: str = "waiting for the source"
     last: Observation | None = None
@@ -155,7 +155,10 @@ class Scene(Companion):
         self._say = say
         self._lock = threading.RLock()  # a signal handler may draw while it is held
         self._at = {
-            name: _Source(SpectrumHistory(manifest.spec), NearMisses(rules, manifest.output.zero_point))
+            name: _Source(
+                SpectrumHistory(manifest.spec),
+                Excursions(rules, manifest.output.zero_point, manifest.spec.hop_length),
+            )
             for name in sources
         }
         self._lines: deque[Line] = deque(maxlen=LINES)
@@ -166,20 +169,29 @@ class Scene(Companion):
 
     def hop(self, observation: Observation) -> None:
         """Take a decision."""
-        now_s, scale = time.monotonic(), self.manifest.output.scale
+        now_s = time.monotonic()
         with self._lock:
-            at = self._at[observation.source]
+            at, decision = self._at[observation.source], observation.decision
+            # Its own count begins anew after a gap, and so do the stages.
+            lost = at.last is not None and decision.end_sample <= at.last.decision.end_sample
+            over = at.excursions.finish() if lost else []
+            over += at.excursions.push(observation.end_sample, decision.scores)
             at.last = observation
-            at.recent.append((now_s, observation.decision))
+            at.recent.append((now_s, decision))
             while now_s - at.recent[0][0] > _HOLD_S:
                 at.recent.popleft()
             at.history.push(observation)
-            for rule, best in at.near.push(observation.decision):
-                why = f"of {rule.on_steps * scale:.2f}" if best < rule.on_steps else "too short"
-                column = at.history.end - 1
-                self._keep(at, f"near {column} {rule.slug}", Span(rule.slug, "near miss", column, column + 1))
-                self._add(Line("near miss", observation.source, rule.slug, f"{best * scale:.2f}", why))
+            for one in over:
+                if one.strength < one.rule.on_steps:
+                    self._missed(observation.source, one)
             self.changes += 1
+
+    def _missed(self, source: str, one: Excursion) -> None:
+        at, scale = self._at[source], self.manifest.output.scale
+        first, last = at.history.column(one.first_sample), at.history.column(one.last_sample)
+        self._keep(at, f"near {first} {one.rule.slug}", Span(one.rule.slug, "near miss", first, last + 1))
+        why = f"of {one.rule.on_steps * scale:.2f}" if one.best < one.rule.on_steps else "too short"
+        self._add(Line("near miss", source, one.rule.slug, f"{one.best * scale:.2f}", why))
 
     def event(self, event: Event) -> None:
         """Take an event."""

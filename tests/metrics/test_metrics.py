@@ -78,7 +78,7 @@ def test_events_and_near_misses_are_counted_by_class(heard: tuple[Measured, Note
     manifest = load_classifier().manifest
     rules = class_rules(run.config.detection, manifest)
     near = NearMisses(rules, manifest.output.zero_point)
-    missed = Counter(miss.rule.slug for hop in notebook.hops for miss in near.push(hop.decision))
+    missed = Counter(rule.slug for hop in notebook.hops for rule, _ in near.push(hop.decision))
     assert len(starts) > 1
     assert missed
     for slug in [rule.slug for rule in rules]:

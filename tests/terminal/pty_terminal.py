@@ -114,6 +114,19 @@ class Terminal:
         with self._lock:
             return list(self._screen.display)
 
+    def picture(self) -> list[str]:
+        """Return the lines of a picture that is drawn to its end, which is its last line."""
+        whole: list[list[str]] = []
+
+        def drawn() -> bool:
+            with self._lock:
+                if b"leave" in self.sent[self.sent.rfind(b"\x1b[H") :]:
+                    whole.append(list(self._screen.display))
+            return bool(whole)
+
+        wait_for(drawn, "a whole picture")
+        return whole[0]
+
     @property
     def colours(self) -> set[str]:
         """All colours on the screen, of characters and behind them."""

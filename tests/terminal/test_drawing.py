@@ -1,4 +1,4 @@
-"""What the picture is made of: columns of the spectrogram, bars and lanes."""
+"""What the picture is made of: columns of the spectrogram, bars and lanes; and the keys."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aed_daemon.observer import Observation
 from aed_daemon.terminal.bars import bar
 from aed_daemon.terminal.history import COLUMNS, SpectrumHistory
 from aed_daemon.terminal.ink import STEPS, Ink, colour, steps_of
+from aed_daemon.terminal.keyboard import plain
 from aed_daemon.terminal.lanes import lanes
 from aed_daemon.terminal.scene import Span, Tone
 from aed_daemon.terminal.spectrogram import AXIS, draw
@@ -147,6 +148,21 @@ def test_what_has_scrolled_away_is_gone_and_what_goes_on_reaches_the_edge() -> N
     first, second = (line.plain for line in lanes(spans, 120, 20, 2, ASCII))
     assert first == "=rooster==          "
     assert second == "=rain" + "=" * 15
+
+
+@pytest.mark.parametrize(
+    ("data", "keys"),
+    [
+        (b"q", "q"),
+        (b"x\x1b[A\x1bm", "xm"),
+        (b"\x1b[1;5Cm\x1bOP?", "m?"),
+        (b"\x1b[<0;12;7M\x1b[I", ""),
+        (b"\x1b", ""),
+        (b"\xff\xc3\xbcp", "üp"),
+    ],
+)
+def test_keys_are_told_from_sequences(data: bytes, keys: str) -> None:
+    assert plain(data) == keys
 
 
 def test_ink_is_what_the_terminal_can_show() -> None:

@@ -27,7 +27,7 @@ def test_it_shows_what_is_heard_and_obeys_its_keys(tmp_path: Path, dog: str) -> 
     marks = tmp_path / "marks.jsonl"
     with Terminal("--file", dog, "--marks", str(marks)) as terminal:
         terminal.wait_for("━dog")
-        lines = terminal.lines
+        lines = terminal.picture()
         assert lines[0].startswith("dog.wav  listening")
         assert re.match(r"level +.*-\d+\.\d dBFS  floor -\d+\.\d  peak -\d+\.\d", lines[1])
         assert re.match(r"dog .*┃.* \d\.\d\d of 0\.\d\d", lines[2])
@@ -57,13 +57,13 @@ def test_it_shows_what_is_heard_and_obeys_its_keys(tmp_path: Path, dog: str) -> 
         terminal.wait_for("mark this moment")
         terminal.press("?")
         wait_for(lambda: not terminal.shows("mark this moment"), "drawn once more")
-        held = terminal.lines
+        held = terminal.picture()
         terminal.press("x")
         terminal.press("\x1b[A")  # an arrow
         terminal.press("\x1b")
         terminal.press("m")
         wait_for(lambda: len(marks.read_text().splitlines()) == 2, "a mark is taken while it is held")
-        assert terminal.lines == held
+        assert terminal.picture() == held
         terminal.press(" ")
         wait_for(lambda: terminal.lines[1:-1] != held[1:-1], "it goes on")
         assert not terminal.shows("HELD")
