@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aed_daemon.config import Config, DetectionConfig
+from aed_daemon.errors import ConfigError
 from aed_daemon.guard import Guard
 from aed_daemon.observer import Observation, Observer
 from aed_daemon.sinks.protocol import Health, SourceLevel
@@ -95,7 +96,28 @@ class Kind:
 _CLOSE_S = 1.0
 """For one that a reload takes away to let go of everything."""
 
-KINDS: tuple[Kind, ...] = ()
+
+def _web_wanted(config: Config) -> object | None:
+    sources = [(source.name, source.type) for source in config.source]
+    return (config.web, config.node, sources) if config.web.enabled else None
+
+
+def _make_web(around: Surroundings) -> Companion:
+    try:
+        from aed_daemon.web.web import Web
+    except ImportError as error:
+        raise ConfigError(
+            f"the live page needs a package that is not installed ({error.name})",
+            where="web.enabled",
+            hint="Install it: pip install 'aed-daemon[web]', or on Debian 13 apt-get install "
+            "python3-starlette python3-uvicorn; or set web.enabled = false.",
+        ) from None
+    return Web(around)
+
+
+WEB = Kind(_web_wanted, _make_web)
+
+KINDS: tuple[Kind, ...] = (WEB,)
 """A kind stands after those that it has a use for."""
 
 

@@ -21,6 +21,7 @@ from aed_daemon.config_sources import (
     StdinSource,
 )
 from aed_daemon.config_types import FilePath, Host, KeyPath, MisfitError, Origins, Section, Text, TopicPart
+from aed_daemon.config_web import WebConfig
 from aed_daemon.manifest import BACKGROUND, LOUD_SOUND, Probability, Slug
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Source",
     "StdinSource",
     "TlsConfig",
+    "WebConfig",
     "default_node_name",
 ]
 
@@ -333,6 +335,7 @@ class Config(Section):
     mqtt: MqttConfig = Field(default=MqttConfig(), description="The broker.")
     outbox: OutboxConfig = Field(default=OutboxConfig(), description="Where events wait for the broker.")
     output: OutputConfig = Field(default=OutputConfig(), description="Standard output.")
+    web: WebConfig = Field(default=WebConfig(), description="The live page.")
     log: LogConfig = Field(default=LogConfig(), description="Messages.")
 
     _origins: Origins = PrivateAttr(default_factory=Origins)

@@ -20,6 +20,8 @@ ONLY_IN = {
     "tflite_runtime": "aed_daemon/inference.py",
     "ai_edge_litert": "aed_daemon/inference.py",
     "paho": "aed_daemon/sinks/",
+    "starlette": "aed_daemon/web/",
+    "uvicorn": "aed_daemon/web/",
 }
 """Libraries with an outside world behind them, and the one place that may know them."""
 
