@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import socket
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
@@ -49,11 +50,9 @@ def load_token(path: Path) -> str:
 
 
 def host_of(header: str) -> str:
-    """Return the name or address in a Host header or in what follows `//` of a URL, without its port."""
-    text = header.strip().lower()
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0].rstrip(".")
+    """Return the name or address in a Host header, without its port; empty for what is none."""
+    found = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+?)\.?)(?::\d{1,5})?", header.strip().lower())
+    return (found[1] or found[2]) if found else ""
 
 
 class Access:

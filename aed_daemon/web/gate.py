@@ -61,7 +61,12 @@ class Gate:
         scope["aed_admitted"] = self._access.admits(headers.get("authorization"), headers.get("cookie"))
         if refused is None and not scope["aed_admitted"] and not _is_open(scope["path"]):
             refused = self._ask_for_token(scope, headers)
-        await (refused or self._app)(scope, receive, dressed)
+        try:
+            await (refused or self._app)(scope, receive, dressed)
+        except Exception as error:  # a defect, and answered with 500 by now; the others go on
+            held = self._quiet.due(f"{type(error).__name__} {scope['path'][:20]}")
+            if held is not None:
+                _log.error("web_failed", path=scope["path"][:200], not_shown=held, exc_info=error)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")

@@ -14,12 +14,14 @@ export function drawLevel(canvas, track, colours) {
   const { x } = span(track, width);
   const y = (cdb) => height * Math.min(1, Math.max(0, cdb / 100 / QUIETEST_DBFS));
   steps(pen, track.hops, x, (hop) => y(hop.rms), height);
-  pen.fillStyle = colours.area;
+  pen.globalAlpha = 0.45;
+  pen.fillStyle = colours.accent;
   pen.fill();
+  pen.globalAlpha = 1;
   pen.beginPath();
   track.hops.forEach((hop, at) => (at ? pen.lineTo(x(hop.end), y(hop.floor)) : pen.moveTo(x(hop.end), y(hop.floor))));
   pen.setLineDash([2, 3]);
-  pen.strokeStyle = colours.accent;
+  pen.strokeStyle = colours.text;
   pen.lineWidth = 1.5;
   pen.stroke();
   pen.setLineDash([]);

@@ -18,13 +18,15 @@ for (let value = 0; value < 256; value += 1) {
   }
 }
 
+// A quiet room is to be dark, and what is over it to stand out.
+const CONTRAST = Uint8Array.from({ length: 256 }, (_, level) => 255 * Math.min(1, Math.max(0, (level - 30) / 190)) ** 1.45);
+
 /** One frame as an image a pixel wide, low frequencies at the bottom. */
 export function paint(levels) {
   const image = new ImageData(1, levels.length);
   levels.forEach((level, band) => {
     const at = 4 * (levels.length - 1 - band);
-    // Most of what is heard lies in the middle of the range.
-    const value = Math.min(255, Math.max(0, (level - 36) * 1.36)) | 0;
+    const value = CONTRAST[level];
     image.data[at] = TABLE[3 * value];
     image.data[at + 1] = TABLE[3 * value + 1];
     image.data[at + 2] = TABLE[3 * value + 2];

@@ -31,7 +31,7 @@ export class Stage {
 
   colour() {
     this.colours = {
-      area: css("--muted"), accent: css("--accent"), bad: css("--bad"), soft: css("--soft"),
+      text: css("--text"), accent: css("--accent"), bad: css("--bad"), soft: css("--soft"),
       muted: css("--muted"), card: css("--card"), warn: css("--warn"),
     };
   }

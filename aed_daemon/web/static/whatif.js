@@ -27,7 +27,7 @@ export class WhatIf {
     for (const kind of state.classes) {
       if (!source.thresholds[kind.slug]) continue; // it is switched off
       const id = `threshold-${kind.slug}`;
-      const slider = el("input", { id, type: "range", min: "0.02", max: "0.99", step: "0.01", "aria-describedby": `${id}-verdict` });
+      const slider = el("input", { id, type: "range", min: "0.02", max: "1", step: "0.01", "aria-describedby": `${id}-verdict` });
       const row = {
         kind, slider, dots: svg("svg", { "aria-hidden": "true" }), value: el("output", { for: id }),
         verdict: el("span", { class: "verdict", id: `${id}-verdict` }),
@@ -108,20 +108,20 @@ export class WhatIf {
 
   drawDots(row, sounds, wanted, index) {
     const width = Math.max(60, row.dots.clientWidth || row.slider.clientWidth);
-    const x = (score) => INSET + ((Math.min(0.99, Math.max(0.02, score)) - 0.02) / 0.97) * (width - 2 * INSET);
+    const x = (score) => INSET + ((Math.min(1, Math.max(0.02, score)) - 0.02) / 0.98) * (width - 2 * INSET);
     const marks = sounds.filter((sound) => sound.score_max !== null).map((sound) => {
       const near = sound.kind === "near_miss";
       const value = near ? sound.score_max : sound.strength ?? sound.score_max;
       const inside = value >= wanted && sound.strength !== null;
       // Those that would lie on each other are spread in height, always the same way.
-      const height = 7 + (parseInt(sound.id.slice(-2), 36) % 13);
+      const height = 5 + (parseInt(sound.id.slice(-2), 36) % 14);
       const colour = near ? "var(--warn)" : hue(index, 58);
       return svg("circle", {
         cx: x(value).toFixed(1), cy: height, r: near ? 3 : 4.2, fill: colour, stroke: colour, class: inside ? "in" : "out",
       });
     });
     const at = x(this.now(row.kind.slug));
-    row.dots.replaceChildren(svg("line", { x1: at, x2: at, y1: 0, y2: 26 }), ...marks);
+    row.dots.replaceChildren(svg("line", { x1: at, x2: at, y1: 0, y2: 30 }), ...marks);
   }
 
   propose() {
