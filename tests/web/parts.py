@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from aed_daemon.companions import Companion, Surroundings
 from aed_daemon.config import Config
@@ -21,24 +20,12 @@ from aed_daemon.features import Patch
 from aed_daemon.inference import load_classifier
 from aed_daemon.observer import Observation
 from aed_daemon.web.web import Web
+from tests.process import free_port
 from tests.waiting import wait_for
 
 CLASSIFIER = load_classifier(None, "tflite")
 SPEC = CLASSIFIER.manifest.spec
 HOP = 24 * SPEC.hop_length
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings(port: int, **web: Any) -> Config:
@@ -166,34 +153,6 @@ def heard(
     return Observation(source, end, Decision(end, values, False, cdb, cdb + 500, -6_000, False, [], patch))
 
 
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Run Chromium."""
-    with sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        try:
-            yield running
-        finally:
-            running.close()
-
-
-def watched(page: Page) -> list[str]:
-    """Return a list that grows by everything that goes wrong on a page, and by foreign requests."""
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "console",
-        lambda line: wrong.append(line.text)
-        if line.type == "error" and "ERR_" not in line.text and "Failed to load resource" not in line.text
-        else None,
-    )
-    own = ("http://127.0.0.1:", "data:", "blob:")
-    page.on(
-        "request", lambda request: wrong.append(request.url) if not request.url.startswith(own) else None
-    )
-    return wrong
-
-
 class Archive(Companion):
     """Past sounds and labels, as the page asks for them."""
 
@@ -211,7 +170,7 @@ class Archive(Companion):
         self.said.append((sound_id, verdict))
 
     def missed(self, class_: str, at_ts: float, *, source: str | None = None, node: str = "") -> str:
-        self.said.append((class_, at_ts, source))
+        self.said.append((class_, at_ts, source, node))
         return "01KB0000000000000000000000"
 
 

@@ -10,7 +10,7 @@ import pytest
 from aed_daemon.errors import ConfigError
 from aed_daemon.web.access import COOKIE, Access, is_foreign, load_token
 
-TOKEN = "0123456789abcdef"
+TOKEN = "0123456789abcdef"  # noqa: S105 # nobody's
 
 
 def test_a_token_is_the_first_line(tmp_path: Path) -> None:
@@ -18,7 +18,9 @@ def test_a_token_is_the_first_line(tmp_path: Path) -> None:
     assert load_token(tmp_path / "token") == TOKEN
 
 
-@pytest.mark.parametrize("text", ["", "\n0123456789abcdef", "short", "0123456789 abcdef", "tökentökentökentöken"])
+@pytest.mark.parametrize(
+    "text", ["", "\n0123456789abcdef", "short", "0123456789 abcdef", "tökentökentökentökn"]
+)
 def test_what_is_no_token_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "token").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match="openssl rand"):

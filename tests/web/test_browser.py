@@ -12,10 +12,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from aed_daemon.events import Event
-from tests.process import Daemon, toml
+from tests.process import Daemon, free_port, toml
 from tests.sinks.parts import draft
 from tests.sounds import quiet, soundscape, write_wav
-from tests.web.parts import Archive, Folder, ask, browser, free_port, heard, serving, watched
+from tests.web.chromium import browser, watched
+from tests.web.parts import Archive, Folder, ask, heard, serving
 
 pytestmark = pytest.mark.system
 
@@ -166,9 +167,9 @@ def test_the_reader_says_what_is_right(page: Page) -> None:
         web.event(sound(1, 0.97))
         entry = item(page, sound(1, 0.97).id)
         entry.locator("button.sound").click()
-        entry.get_by_role("button", name="Wrong").click()
+        entry.get_by_role("button", name="Wrong", exact=True).click()
         expect(entry.locator(".badge")).to_have_text("wrong")
-        entry.get_by_role("button", name="Wrong").click()
+        entry.get_by_role("button", name="Wrong", exact=True).click()
         expect(entry.locator(".badge")).to_be_hidden()
         page.locator("#missed-class").select_option("rain")
         page.locator("#missed button").click()

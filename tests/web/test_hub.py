@@ -25,7 +25,8 @@ def test_messages_come_in_order_and_together() -> None:
     async def run() -> None:
         hub = Hub(2)
         chunks = await joined(hub)
-        await asyncio.to_thread(lambda: [hub.tell(b"%d\n" % number) for number in range(3)])
+        for number in range(3):
+            await asyncio.to_thread(hub.tell, b"%d\n" % number)
         assert await anext(chunks) == b"0\n1\n2\n"
         waiting = asyncio.ensure_future(anext(chunks))
         await asyncio.to_thread(hub.tell, b"later\n")

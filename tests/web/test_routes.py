@@ -13,7 +13,7 @@ from aed_daemon.web.access import COOKIE
 from tests.sinks.parts import draft
 from tests.web.parts import Archive, Folder, Stream, ask, heard, serving
 
-TOKEN = "0123456789abcdef"
+TOKEN = "0123456789abcdef"  # noqa: S105 # nobody's
 JSON = {"Content-Type": "application/json"}
 
 
@@ -117,7 +117,7 @@ def test_history_is_asked_and_labelled() -> None:
         assert stream.next("label") == ("label", said)
         missed = {"missed": "dog", "at": 5.5, "source": "porch"}
         assert ask(port, "/api/labels", "POST", JSON, json.dumps(missed).encode()).status == 200
-        assert archive.said == [(sound["id"], "wrong"), ("dog", 5.5, "porch")]
+        assert archive.said == [(sound["id"], "wrong"), ("dog", 5.5, "porch", "")]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_name_that_was_rebound_is_refused() -> None:
 
 def test_what_a_route_raises_is_logged_once_and_harms_no_other() -> None:
     archive = Archive()
-    archive.sounds = lambda query: 1 / 0  # type: ignore[method-assign] # a defect elsewhere
+    archive.sounds = lambda _: 1 / 0  # type: ignore[method-assign,misc,assignment] # a defect elsewhere
     with serving(others=[archive]) as (web, port), Stream(port) as stream, capture_logs() as logs:
         assert stream.next()[0] == "hello"
         assert [ask(port, "/api/sounds").status for _ in range(3)] == [500] * 3

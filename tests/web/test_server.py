@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from contextlib import ExitStack, closing
 
@@ -14,8 +13,9 @@ from aed_daemon.companions import WEB
 from aed_daemon.errors import ConfigError
 from aed_daemon.web.hub import QUEUE_MESSAGES
 from aed_daemon.web.web import Web
+from tests.process import free_port
 from tests.waiting import wait_for
-from tests.web.parts import Stream, ask, free_port, heard, serving, settings, surroundings
+from tests.web.parts import Stream, ask, heard, serving, settings, surroundings
 
 
 def test_a_port_that_is_taken_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,20 +114,19 @@ def test_two_hundred_idle_viewers() -> None:
     with serving() as (page, port), ExitStack() as open_streams:
         streams = [open_streams.enter_context(Stream(port)) for _ in range(200)]
         assert {stream.next()[0] for stream in streams} == {"hello"}
-        telling = threading.Thread(target=lambda: [page.hop(heard(number)) for number in range(3)])
-        telling.start()
+        for number in range(3):
+            page.hop(heard(number))
         for stream in streams:
             assert [stream.next("hop")[1]["end"] for _ in range(3)] == [
                 heard(number).end_sample for number in range(3)
             ]
-        telling.join()
         assert ask(port, "/api/state").status == 200
     assert page._hub.viewers == 0
 
 
 def test_nobody_looks_so_nothing_is_made() -> None:
     with serving() as (page, _):
-        made = []
+        made: list[object] = []
         page._sources["porch"].messages.make = made.append  # type: ignore[method-assign,assignment]
         page.hop(heard(0))
         assert made == []

@@ -72,8 +72,8 @@ export class EventList {
       swatch: el("span", { class: "swatch" }), what: el("span", { class: "what" }),
       score: el("span", { class: "score" }), when: el("span", { class: "when" }), badge: el("span", { class: "badge" }),
     };
-    const name = el("span", {}, parts.what, parts.badge);
-    const button = el("button", { class: "sound", "aria-expanded": "false" }, parts.swatch, name, parts.score, parts.when);
+    const name = el("span", {}, parts.what, " ", parts.badge, " ");
+    const button = el("button", { class: "sound", "aria-expanded": "false" }, parts.swatch, name, parts.score, " ", parts.when);
     const node = el("li", { "data-id": sound.id, "data-class": sound.class, "data-kind": sound.kind }, button);
     if (performance.now() - this.page.arrivedMs > 500) node.classList.add("fresh");
     button.addEventListener("click", () => this.toggle(sound.id));
