@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from aed_daemon.events import Event, new_ulid
+from aed_daemon.near_misses import Excursion
 
 Sound = dict[str, Any]
 """What a page knows of a sound, as JSON takes it; named as in the history."""
@@ -41,21 +42,33 @@ def sound_of(event: Event) -> Sound:
     }
 
 
-def near_miss_of(source: str, class_: str, score: float, threshold: float, end_sample: int) -> Sound:
-    """Return what is known of a sound that nearly was an event."""
-    now_s = time.time()
+def near_miss_of(source: str, excursion: Excursion, scale: float, ago_s: float) -> Sound:
+    """Return what is known of a sound that nearly was an event.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source.
+    excursion : Excursion
+        What its scores were.
+    scale : float
+        Score of one step.
+    ago_s : float
+        How long ago it was first near, s.
+    """
+    start_ts, rule = time.time() - ago_s, excursion.rule
     return {
-        "id": new_ulid(now_s),
+        "id": new_ulid(start_ts),
         "kind": "near_miss",
         "source": source,
-        "class": class_,
-        "start_ts": now_s,
+        "class": rule.slug,
+        "start_ts": start_ts,
         "end_ts": None,
         "duration_s": None,
-        "end_sample": end_sample,
-        "score_max": score,
-        # With a score that reached its threshold it was too short, and no threshold would have kept it.
-        "strength": score if score < threshold else None,
+        "end_sample": excursion.last_sample,
+        "score_max": excursion.best * scale,
+        # What was strong enough and started nothing was too short or too soon: no matter of thresholds.
+        "strength": excursion.strength * scale if excursion.strength < rule.on_steps else None,
         "clip": None,
         "label": None,
     }

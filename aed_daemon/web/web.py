@@ -10,10 +10,11 @@ from aed_daemon import __version__
 from aed_daemon.companions import Companion, Surroundings
 from aed_daemon.events import Event
 from aed_daemon.manifest import BACKGROUND, LOUD_SOUND
-from aed_daemon.near_misses import NearMisses
+from aed_daemon.near_misses import Excursion, Excursions
 from aed_daemon.observer import Observation
 from aed_daemon.rules import ClassRule, class_rules
 from aed_daemon.sinks.protocol import Health
+from aed_daemon.spec import FeatureSpec
 from aed_daemon.web.access import Access, load_token
 from aed_daemon.web.hub import Hub
 from aed_daemon.web.memory import Memory, near_miss_of, sound_of
@@ -29,11 +30,28 @@ _RETUNE_S = 1.0
 class _Source:
     """What is kept for a source between its decisions."""
 
-    def __init__(self, rules: Sequence[ClassRule], zero_point: int, messages: HopMessages) -> None:
-        self.rules = tuple(rules)
-        self.near = NearMisses(rules, zero_point)
-        self.messages = messages
-        self.retuned_s = time.monotonic()
+    def __init__(self, rules: Sequence[ClassRule], zero_point: int, spec: FeatureSpec) -> None:
+        self._zero_point, self._hop_length = zero_point, spec.hop_length
+        self.messages = HopMessages(spec)
+        self.tune(rules)
+
+    def tune(self, rules: Sequence[ClassRule]) -> None:
+        """Go on with other thresholds."""
+        self.rules, self.tuned_s = tuple(rules), time.monotonic()
+        self._excursions = Excursions(self.rules, self._zero_point, self._hop_length)
+        self._end_sample = 0
+
+    def near_misses(self, observation: Observation) -> list[Excursion]:
+        """Take a decision and return what has just come to nothing."""
+        done = self._excursions.finish() if observation.end_sample <= self._end_sample else []
+        self._end_sample = observation.end_sample
+        starts = [(one.slug, one.start_frame) for one in observation.decision.events if one.type == "start"]
+        done += self._excursions.push(observation.end_sample, observation.decision.scores, starts)
+        return [excursion for excursion in done if excursion.start_sample is None]
+
+    def lose(self) -> list[Excursion]:
+        """Return what had come to nothing when sound was lost."""
+        return [excursion for excursion in self._excursions.finish() if excursion.start_sample is None]
 
 
 class Web(Companion):
@@ -61,7 +79,7 @@ class Web(Companion):
         self._hub = Hub(config.max_viewers)
         self._memory = Memory()
         self._sources = {
-            source.name: _Source(self._rules(source.name), self._output.zero_point, HopMessages(self._spec))
+            source.name: _Source(self._rules(source.name), self._output.zero_point, self._spec)
             for source in around.config.source
         }
         self._heard: dict[str, tuple[bool, str | None]] = {}
@@ -88,20 +106,25 @@ class Web(Companion):
             return
         watched = self._watched()
         self._retune(observation.source, source, told=watched)
-        for rule, best in source.near.push(observation.decision):
-            score, threshold = best * self._output.scale, rule.on_steps * self._output.scale
-            near = near_miss_of(observation.source, rule.slug, score, threshold, observation.end_sample)
-            self._memory.near_miss(near)
-            if watched:
-                self._hub.tell(server_sent("sound", near))
+        self._missed(observation.source, source.near_misses(observation), observation.end_sample)
         if watched:
             self._hub.tell(source.messages.make(observation), keep=True)
 
     def gap(self, source: str, first_sample: int, end_sample: int) -> None:
         """Take that samples were lost."""
+        if source in self._sources:
+            self._missed(source, self._sources[source].lose(), end_sample)
         if self._watched():
             gap = {"source": source, "first": first_sample, "end": end_sample}
             self._hub.tell(server_sent("gap", gap), keep=True)
+
+    def _missed(self, source: str, excursions: Sequence[Excursion], now_sample: int) -> None:
+        for excursion in excursions:
+            ago_s = max(0.0, (now_sample - excursion.first_sample) / self._spec.sample_rate_hz)
+            near = near_miss_of(source, excursion, self._output.scale, ago_s)
+            self._memory.near_miss(near)
+            if self._hub.watched:
+                self._hub.tell(server_sent("sound", near))
 
     def event(self, event: Event) -> None:
         """Take an event."""
@@ -148,12 +171,13 @@ class Web(Companion):
 
     def _retune(self, name: str, source: _Source, *, told: bool) -> None:
         now_s = time.monotonic()
-        if now_s - source.retuned_s < _RETUNE_S:
+        if now_s - source.tuned_s < _RETUNE_S:
             return
-        source.retuned_s, rules = now_s, tuple(self._rules(name))
-        if rules != source.rules:
-            source.rules = rules
-            source.near.retune(rules)
+        rules = tuple(self._rules(name))
+        if rules == source.rules:
+            source.tuned_s = now_s
+        else:
+            source.tune(rules)
             if told:
                 thresholds = {"source": name, "thresholds": self._thresholds(rules)}
                 self._hub.tell(server_sent("thresholds", thresholds))

@@ -16,7 +16,7 @@ from tests.process import Daemon, free_port, toml
 from tests.sinks.parts import draft
 from tests.sounds import quiet, soundscape, write_wav
 from tests.web.chromium import browser, watched
-from tests.web.parts import Archive, Folder, ask, heard, serving
+from tests.web.parts import Archive, Folder, ask, course, heard, serving
 
 pytestmark = pytest.mark.system
 
@@ -119,8 +119,8 @@ def test_a_threshold_tells_what_it_would_keep(page: Page) -> None:
     with serving() as (web, port):
         for number, score in enumerate((0.55, 0.7, 0.97)):
             web.event(sound(number, score))
-        for number, score in enumerate((0.42, 0.0, 0.8, 0.0)):
-            web.hop(heard(number, {"dog": score}))
+        for observation in course(0.42, 0.42, *[0.0] * 6, 0.1, 0.8, *[0.0] * 6):
+            web.hop(observation)
         page.goto(f"http://127.0.0.1:{port}/")
         row = page.locator('#what-if li[data-class="dog"]')
         expect(row.locator(".verdict")).to_have_text("3 events, 2 near misses")
@@ -130,7 +130,7 @@ def test_a_threshold_tells_what_it_would_keep(page: Page) -> None:
         expect(item(page, sound(0, 0.55).id)).to_contain_class("dropped")
         expect(item(page, sound(1, 0.7).id)).not_to_contain_class("dropped")
         slider.fill("0.4")
-        # The other near miss was over the threshold, and too short.
+        # The other near miss was over the threshold for one hop, and dog has to be for two.
         expect(row.locator(".verdict")).to_have_text("keeps 3 of 3 events, adds 1 of 2 near misses")
         expect(page.locator("#events .badge.kept")).to_have_count(1)
         slider.focus()
@@ -223,8 +223,8 @@ def test_nothing_stands_in_anybody_s_way(chromium: Browser, scheme: Any, size: t
     with serving(others=[Archive()]) as (web, port):
         tab.goto(f"http://127.0.0.1:{port}/")
         expect(tab.locator("#link")).to_have_text("live")
-        for number, score in enumerate((0.42, 0.0, 0.8, 0.0)):
-            web.hop(heard(number, {"dog": score}))
+        for observation in course(0.42, 0.42, *[0.0] * 6, 0.1, 0.8, *[0.0] * 6):
+            web.hop(observation)
         web.event(sound(1, 0.97))
         web.event(sound(2, 0.5, type="start", duration_s=None))
         tab.locator("#threshold-dog").fill("0.6")

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from aed_daemon.web.access import COOKIE
 from tests.sinks.parts import draft
-from tests.web.parts import Archive, Folder, Stream, ask, heard, serving
+from tests.web.parts import Archive, Folder, Stream, ask, course, heard, serving
 
 TOKEN = "0123456789abcdef"  # noqa: S105 # nobody's
 JSON = {"Content-Type": "application/json"}
@@ -55,21 +55,32 @@ def test_the_last_sounds_are_remembered_without_a_history() -> None:
         event = draft()
         page.event(event)
         page.event(event.model_copy(update={"type": "end", "duration_s": 1.5, "end_sample": 8_147_392}))
-        for number, score in enumerate((0.4, 0.45, 0.0)):
-            page.hop(heard(number, {"dog": score}))
+        for observation in course(0.4, 0.45, *[0.0] * 6):
+            page.hop(observation)
         nearly, dog = ask(port, "/api/sounds").json()["sounds"]
         assert (dog["id"], dog["class"], dog["score_max"], dog["duration_s"]) == (event.id, "dog", 0.97, 1.5)
         assert (nearly["kind"], nearly["score_max"]) == ("near_miss", pytest.approx(0.45, abs=0.004))
-        assert nearly["strength"] == nearly["score_max"]
+        assert nearly["strength"] == pytest.approx(0.4, abs=0.004), "held for two hops, as dog has to be"
         assert len(ask(port, "/api/sounds?limit=1").json()["sounds"]) == 1
 
 
-def test_a_near_miss_that_was_too_short_is_no_matter_of_thresholds() -> None:
+def test_a_near_miss_is_as_strong_as_it_was_held_for_long_enough() -> None:
     with serving() as (page, port):
-        page.hop(heard(0, {"dog": 0.8}))
-        page.hop(heard(1))
+        for observation in course(0.4, 0.8, 0.2, *[0.0] * 6):
+            page.hop(observation)
         (nearly,) = ask(port, "/api/sounds").json()["sounds"]
-        assert (nearly["score_max"], nearly["strength"]) == (pytest.approx(0.8, abs=0.004), None)
+        assert nearly["score_max"] == pytest.approx(0.8, abs=0.004)
+        assert nearly["strength"] == pytest.approx(0.4, abs=0.004)
+
+
+def test_a_near_miss_of_sound_that_was_lost_is_told() -> None:
+    with serving() as (page, port):
+        page.hop(heard(0, {"dog": 0.4}))
+        page.gap("porch", heard(0).end_sample, heard(20).end_sample)
+        assert len(ask(port, "/api/sounds").json()["sounds"]) == 1
+        page.hop(heard(30, {"dog": 0.4}))
+        page.hop(heard(0))  # it was opened anew
+        assert len(ask(port, "/api/sounds").json()["sounds"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ const STATES = {
 };
 const LINKS = { live: "live", gone: "no answer", connecting: "connecting", resting: "resting" };
 
+/** Whether two near misses are one: a history gives it another id than the stream. */
+const isSame = (one, other) => other.kind === "near_miss" && one.class === other.class && one.source === other.source
+  && Math.abs(one.start_ts - other.start_ts) < 0.5;
+
 class Page {
   constructor() {
     this.state = null;
@@ -120,7 +124,8 @@ class Page {
     const known = new Set(found.sounds.map((sound) => sound.id));
     const oldest = found.sounds.at(-1)?.start_ts ?? Infinity;
     // What came live meanwhile is not in the answer; what is older than its page is kept.
-    const others = this.sounds.filter((sound) => !known.has(sound.id) && (sound.start_ts < oldest || sound.live));
+    const others = this.sounds.filter((sound) => !known.has(sound.id) && (sound.start_ts < oldest || sound.live)
+      && !(sound.kind === "near_miss" && found.sounds.some((other) => isSame(sound, other))));
     this.sounds = [];
     this.put([...found.sounds, ...others]);
     this.next = found.next;
