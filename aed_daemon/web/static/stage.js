@@ -15,8 +15,13 @@ export class Stage {
     this.paused = false;
     this.rows = new Map();
     this.drawn = 0;
+    this.tabled = -Infinity;
     this.colour();
     darkness.addEventListener("change", () => this.colour());
+    $("table-details").addEventListener("toggle", () => {
+      this.tabled = -Infinity;
+      this.figures();
+    });
     $("pause").addEventListener("click", () => this.pause());
     document.addEventListener("keydown", (event) => {
       const typing = event.target.closest?.("input, select, textarea, audio");
@@ -99,7 +104,7 @@ export class Stage {
     if (!hop || this.paused) return;
     const quiet = hop.gated ? " · too quiet for the network" : "";
     setText($("level-now"), `${dbfs(hop.rms / 100)} · floor ${dbfs(hop.floor / 100)}${quiet}`);
-    const tableIsDue = $("table-details").open && performance.now() - (this.tabled ?? 0) > 1000;
+    const tableIsDue = $("table-details").open && performance.now() - this.tabled > 1000;
     if (tableIsDue) this.tabled = performance.now();
     const since = track.end - BEST_OF_S * track.features.rate_hz;
     for (const { slug, index } of state.classes) {
