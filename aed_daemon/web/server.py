@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import socket
 import threading
 
@@ -18,6 +19,21 @@ _log = structlog.get_logger(__name__)
 _RETRY_S = 2.0
 _SPARE_CONNECTIONS = 64
 """Connections beyond those of the viewers: for files, questions and Prometheus."""
+
+
+class _Seldom(logging.Filter):
+    """Lets the same message of a library through at most once a minute, whatever strangers send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet = OncePer()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a message is due."""
+        return self._quiet.due(str(record.msg)) is not None
+
+
+_SELDOM = _Seldom()
 
 
 class Server:
@@ -78,6 +94,7 @@ class Server:
             limit_concurrency=self._max_connections,
             timeout_graceful_shutdown=1,
         )
+        logging.getLogger("uvicorn.error").addFilter(_SELDOM)  # a second time it is not added
         self._serving = uvicorn.Server(config)
         if not self._closing.is_set():
             self._serving.run([listener])

@@ -85,6 +85,7 @@ class Web(Companion):
         self._heard: dict[str, tuple[bool, str | None]] = {}
         self._health: dict[str, Any] | None = None
         self._was_watched = False
+        self._started = time.time()
         routes = Routes(access, self._hub, self._memory, self.state, self._neighbours)
         self._server = Server(routes.app(), config.host, config.port, config.max_viewers)
 
@@ -194,6 +195,7 @@ class Web(Companion):
             "node": self._around.config.node,
             "version": __version__,
             "now": time.time(),
+            "started": self._started,
             "model": {
                 "name": manifest.name,
                 "engine": self._around.classifier.engine,

@@ -15,6 +15,7 @@ from aed_daemon.events import Event
 from tests.process import Daemon, free_port, toml
 from tests.sinks.parts import draft
 from tests.sounds import quiet, soundscape, write_wav
+from tests.waiting import wait_for
 from tests.web.chromium import browser, watched
 from tests.web.parts import Archive, Folder, ask, course, heard, serving
 
@@ -87,7 +88,7 @@ def test_from_a_sound_to_the_screen_and_back_after_a_loss(tmp_path: Path, page: 
         before = dogs.count()
         expect(dogs).not_to_have_count(before)  # one more, while the page looks on
         expect(page.locator("#announcer")).to_contain_text("at porch")
-        page.wait_for_function("document.querySelector('#level-now').textContent.includes('dBFS')")
+        expect(page.locator("#level-now")).to_contain_text("dBFS")
         assert drawn(page, "spectrogram") > 100
         assert drawn(page, "scores") > 3
 
@@ -109,7 +110,7 @@ def test_from_a_sound_to_the_screen_and_back_after_a_loss(tmp_path: Path, page: 
     with Daemon(tmp_path, config) as daemon:
         expect(page.locator("#link")).to_have_text("live")
         expect(page.locator("#gone")).to_be_hidden()
-        page.wait_for_function("document.querySelectorAll('#events > li[data-class=dog]').length > 0")
+        expect(dogs.first).to_be_visible()
         daemon.send(signal.SIGTERM)
         assert daemon.wait_end() == 0
         assert "Traceback" not in daemon.log
@@ -151,7 +152,8 @@ def test_a_sound_says_why_and_its_clip_is_heard(page: Page, tmp_path: Path) -> N
         button.press("Enter")
         expect(button).to_have_attribute("aria-expanded", "true")
         expect(page.locator(".more-of")).to_contain_text("Its best score was 0.97; an event needs 0.50.")
-        page.wait_for_function("document.querySelector('audio')?.readyState >= 1")
+        ready = "document.querySelector('audio')?.readyState >= 1"
+        wait_for(lambda: page.evaluate(ready), "the clip is loaded")
         assert page.evaluate("document.querySelector('audio').duration") == pytest.approx(2.0, abs=0.01)
         page.evaluate("document.querySelector('audio').dataset.same = 'yes'")
         web.event(sound(2, 0.8))

@@ -85,6 +85,15 @@ def test_malformed_requests_are_refused(rubbish: bytes) -> None:
         assert ask(port, "/api/state").status == 200
 
 
+def test_what_strangers_send_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as (_, port):
+        for _ in range(3):
+            with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as peer:
+                peer.sendall(b"\x00\r\n\r\n")
+                assert peer.recv(65_536).startswith(b"HTTP/1.1 400")
+    assert len([line for line in caplog.records if line.name == "uvicorn.error"]) <= 1
+
+
 def test_stalled_viewers_hold_nobody_up() -> None:
     """They never read: the sockets fill, then the queues, and nothing else."""
     with serving() as (page, port), ExitStack() as stalled:

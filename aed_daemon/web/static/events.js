@@ -103,7 +103,7 @@ export class EventList {
 
   badge(sound) {
     if (sound.label) return [sound.label, sound.label];
-    if (sound.kind === "event" && sound.end_ts === null) return ["now", "now"];
+    if (this.page.isOpen(sound)) return ["now", "now"];
     if (this.page.whatIf.adds(sound)) return ["would start", "kept"];
     return ["", ""];
   }
@@ -126,6 +126,16 @@ export class EventList {
     this.detail(item, this.page.byId(id));
   }
 
+  /** What stands where a clip does not play: it is written some seconds after its sound. */
+  later(item, sound) {
+    const again = el("button", {}, "Try again");
+    again.addEventListener("click", () => {
+      item.told = null;
+      this.detail(item, sound);
+    });
+    return el("p", { class: "row" }, el("span", { class: "muted" }, "There is no clip, or not yet."), again);
+  }
+
   detail(item, sound) {
     const told = JSON.stringify([sound, this.page.thresholdOf(sound)]);
     if (item.told === told) return; // a player that plays is left alone
@@ -136,13 +146,16 @@ export class EventList {
       const clipped = sound.clipped ? ", clipped" : "";
       children.push(el("p", { class: "muted" }, `${dbfs(sound.rms_dbfs)}, ${above.toFixed(0)} dB over the floor${clipped}`));
     }
-    if (sound.clip) {
+    if (sound.clip && this.page.isOpen(sound)) {
+      children.push(el("p", { class: "muted" }, "Its clip is being recorded."));
+    } else if (sound.clip) {
       const path = `/clips/${sound.clip.split("/").map(encodeURIComponent).join("/")}`;
       const name = this.page.classes.get(sound.class)?.label ?? sound.class;
       const picture = el("img", { src: path.replace(/\.\w+$/, ".png"), alt: `Spectrogram of the clip of ${name}`, loading: "lazy" });
       picture.addEventListener("error", () => picture.remove());
       const player = el("audio", { src: path, preload: "metadata", "aria-label": `Clip of ${name}` });
       player.controls = true;
+      player.addEventListener("error", () => player.replaceWith(this.later(item, sound)));
       children.push(picture, player);
     }
     if (this.page.state.has.history && sound.kind === "event") {

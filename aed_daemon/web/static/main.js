@@ -9,6 +9,7 @@ import { Track } from "./track.js";
 import { WhatIf } from "./whatif.js";
 
 const DRAWN_S = 45; // sounds that may lie over the spectrogram
+const SLACK_S = 15; // sound is late, and a near miss is told at its end
 const KEPT = 2000;
 const HEALTH_MS = 5000;
 
@@ -197,8 +198,7 @@ class Page {
     const since = this.now() - DRAWN_S;
     const { track } = this;
     const found = this.sounds.filter((sound) => sound.source === this.source.name
-      && (sound.start_ts > since || (sound.end_ts === null && sound.kind === "event"))
-      && (sound.start_sample ?? sound.end_sample) <= track.end);
+      && (sound.start_ts > since || this.isOpen(sound)) && this.isOfThisRun(sound));
     const lanes = [];
     for (const sound of [...found].reverse()) {
       if (sound.kind !== "event") continue;
@@ -207,6 +207,19 @@ class Page {
       lanes[sound.lane] = (sound.end_sample ?? Infinity) + track.features.rate_hz;
     }
     return found;
+  }
+
+  /** Whether a sound goes on: one of an earlier run that was cut off has no end, and does not. */
+  isOpen(sound) {
+    return sound.kind === "event" && sound.end_ts === null && sound.start_ts >= this.state.started;
+  }
+
+  /** Whether a sound's samples count from where the track's do: a source that was opened anew begins at 0. */
+  isOfThisRun(sound) {
+    const { track } = this;
+    const place = sound.start_sample ?? sound.end_sample;
+    const expected = track.end - (this.now() - sound.start_ts) * track.features.rate_hz;
+    return place !== null && place <= track.end && Math.abs(place - expected) < SLACK_S * track.features.rate_hz;
   }
 
   available({ source, online, reason }) {
