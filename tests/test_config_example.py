@@ -92,7 +92,7 @@ def leaves(data: Any, path: KeyPath = ()) -> list[tuple[KeyPath, Any]]:
 
 def test_what_it_shows_are_the_defaults() -> None:
     data = tomllib.loads(all_on())
-    adapted = {("mqtt", "enabled"), ("mqtt", "host"), ("mqtt", "tls", "enabled"), ("web", "enabled")}
+    adapted = {("mqtt", "enabled"), ("mqtt", "host"), ("mqtt", "tls", "enabled")}
     for path, value in leaves(data):
         key = key_at(path, data)
         assert key is not None
