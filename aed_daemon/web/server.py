@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import logging
@@ -36,6 +37,27 @@ class _Seldom(logging.Filter):
 _SELDOM = _Seldom()
 
 
+class _Patient(uvicorn.Server):
+    """uvicorn without its ten turns a second, which cost more than idle pages do: it waits for its end."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Wait until it is to end."""
+        self._ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        await self.on_tick(0)
+        if not self.should_exit:
+            await self._ended.wait()
+
+    def end(self) -> None:
+        """Have it end; from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._ended.set)
+
+
 class Server:
     """Serves an application until it is closed.
 
@@ -53,7 +75,7 @@ class Server:
         self._app, self._host, self._port = app, host, port
         self._max_connections = max_viewers + _SPARE_CONNECTIONS
         self._closing = threading.Event()
-        self._serving: uvicorn.Server | None = None
+        self._serving: _Patient | None = None
         self._quiet = OncePer()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
@@ -65,7 +87,7 @@ class Server:
         """End, and wait for that for so long."""
         self._closing.set()
         if self._serving is not None:
-            self._serving.should_exit = True
+            self._serving.end()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -90,12 +112,13 @@ class Server:
             log_level="warning",
             access_log=False,
             server_header=False,
+            date_header=False,
             proxy_headers=False,
             limit_concurrency=self._max_connections,
             timeout_graceful_shutdown=1,
         )
         logging.getLogger("uvicorn.error").addFilter(_SELDOM)  # a second time it is not added
-        self._serving = uvicorn.Server(config)
+        self._serving = _Patient(config)
         if not self._closing.is_set():
             self._serving.run([listener])
 
