@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 RUN_PACKAGES := libportaudio2 mosquitto python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) alsa-utils faketime pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg prometheus g++ python3-dev cmake cppcheck clang \
+TEST_PACKAGES := $(RUN_PACKAGES) alsa-utils chromium faketime pulseaudio pulseaudio-utils libasound2-plugins mosquitto-clients openssl systemd espeak-ng ffmpeg prometheus g++ python3-dev cmake cppcheck clang \
 	gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user
 CONTAINER_PACKAGES := debootstrap systemd-container qemu-user-static binfmt-support

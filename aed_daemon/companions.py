@@ -123,8 +123,7 @@ def _history(around: Surroundings) -> Companion:
 
 def _metrics_wanted(config: Config) -> object | None:
     """Metrics are kept where the web server runs: nobody could read them otherwise."""
-    served = getattr(getattr(config, "web", None), "enabled", False)
-    if not (served and config.metrics.enabled):
+    if not (config.web.enabled and config.metrics.enabled):
         return None
     # A series begins with its source and its class.
     return config.metrics, [source.name for source in config.source], config.detection
@@ -143,6 +142,27 @@ def _make_metrics(around: Surroundings) -> Companion:
 
 METRICS = Kind(_metrics_wanted, _make_metrics)
 
+
+def _web_wanted(config: Config) -> object | None:
+    sources = [(source.name, source.type) for source in config.source]
+    return (config.web, config.node, sources) if config.web.enabled else None
+
+
+def _make_web(around: Surroundings) -> Companion:
+    try:
+        from aed_daemon.web.web import Web
+    except ImportError as error:
+        raise ConfigError(
+            f"the live page needs a package that is not installed ({error.name})",
+            where="web.enabled",
+            hint="Install it: pip install 'aed-daemon[web]', or on Debian 13 apt-get install "
+            "python3-starlette python3-uvicorn; or set web.enabled = false.",
+        ) from None
+    return Web(around)
+
+
+WEB = Kind(_web_wanted, _make_web)
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         lambda config: (config.clips, config.detection, config.node) if config.clips.enabled else None,
@@ -153,6 +173,7 @@ KINDS: tuple[Kind, ...] = (
         _history,
     ),
     METRICS,
+    WEB,
 )
 """A kind stands after those that it has a use for."""
 

@@ -24,6 +24,7 @@ from aed_daemon.config_sources import (
     StdinSource,
 )
 from aed_daemon.config_types import FilePath, Host, KeyPath, MisfitError, Origins, Section, Text, TopicPart
+from aed_daemon.config_web import WebConfig
 from aed_daemon.manifest import BACKGROUND, LOUD_SOUND, Probability, Slug
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Source",
     "StdinSource",
     "TlsConfig",
+    "WebConfig",
     "default_node_name",
 ]
 
@@ -342,6 +344,7 @@ class Config(Section):
     output: OutputConfig = Field(default=OutputConfig(), description="Standard output.")
     clips: ClipsConfig = Field(default=ClipsConfig(), description="Recordings.")
     metrics: MetricsConfig = Field(default=MetricsConfig(), description="Figures for Prometheus.")
+    web: WebConfig = Field(default=WebConfig(), description="The live page.")
     log: LogConfig = Field(default=LogConfig(), description="Messages.")
 
     _origins: Origins = PrivateAttr(default_factory=Origins)

@@ -31,6 +31,13 @@ def aed(
     )
 
 
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class NotifySocket:
     """Stands where systemd would listen."""
 

@@ -22,6 +22,8 @@ ONLY_IN = {
     "paho": "aed_daemon/sinks/",
     "tomlkit": "aed_daemon/tuning/rewrite.py",
     "prometheus_client": "aed_daemon/metrics/",
+    "starlette": "aed_daemon/web/",
+    "uvicorn": "aed_daemon/web/",
 }
 """Libraries with an outside world behind them, and the one place that may know them."""
 
@@ -164,6 +166,7 @@ def test_no_module_has_outgrown_itself(path: Path) -> None:
         ("aed_daemon/cli/run.py", "def f():\n    import sounddevice"),
         ("aed_daemon/doctor.py", "import importlib\ndef f():\n    importlib.import_module('soundfile')"),
         ("aed_daemon/pipeline.py", "from paho.mqtt import client"),
+        ("aed_daemon/companions.py", "def f():\n    import uvicorn"),
         ("aed_daemon/pipeline.py", "from aed_daemon.sinks.mqtt import Connection"),
         ("aed_daemon/pipeline.py", "import socket"),
         ("aed_daemon/sinks/mqtt.py", "from tflite_runtime.interpreter import Interpreter"),
@@ -229,6 +232,13 @@ sys.meta_path.insert(0, Missing())
 def test_importing_the_package_loads_nothing_else() -> None:
     heavy = ("numpy", "pydantic", "structlog", "sounddevice", "paho", "tflite_runtime", "ai_edge_litert")
     assert python(f"import sys, aed_daemon; print([m for m in {heavy} if m in sys.modules])") == "[]"
+
+
+def test_a_daemon_without_the_page_does_not_load_its_libraries() -> None:
+    code = (
+        "import sys, aed_daemon.supervisor; print([m for m in ('starlette', 'uvicorn') if m in sys.modules])"
+    )
+    assert python(code) == "[]"
 
 
 def test_the_daemon_imports_where_portaudio_is_missing() -> None:
