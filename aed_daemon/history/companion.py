@@ -79,7 +79,7 @@ class History(Companion):
         self._around, self._clock = around, clock
         self.archive = Archive(path)
         self.dropped = 0
-        self.problem: str | None = None
+        self._problem: str | None = None
         self._hops: deque[HopSeen | _Gap] = deque()
         self._events: deque[Event] = deque()
         self._changed = threading.Condition()
@@ -93,6 +93,11 @@ class History(Companion):
         self._hours_due_s = self._trim_due_s = self._retry_at_s = 0.0
 
     # What it is told, from any thread
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is written at the moment."""
+        return self._problem
 
     def start(self) -> None:
         """Begin to write."""
@@ -209,9 +214,9 @@ class History(Companion):
         if now_s >= self._trim_due_s:
             self._trim_due_s = now_s + _TRIM_S
             self._trim(ledger)
-        if self.problem is not None:
+        if self._problem is not None:
             _log.info("history_written_again", file=str(self.archive.path))
-            self.problem = None
+            self._problem = None
 
     def _count(self, item: HopSeen | _Gap) -> None:
         if isinstance(item, HopSeen):
@@ -273,7 +278,7 @@ class History(Companion):
 
     def _failed(self, error: HistoryError) -> None:
         """Go on without the file for a while; what waits is kept as far as there is room."""
-        self.problem, self._retry_at_s = error.what, time.monotonic() + _RETRY_S
+        self._problem, self._retry_at_s = error.what, time.monotonic() + _RETRY_S
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None  # opened anew, checked, and set aside if it is damaged
