@@ -104,7 +104,7 @@ def main() -> int:
         tune(config, archives[0], WANTED_PER_HOUR, "--assume-wrong")
         reached = started(listen(config, folder / "tuned"))
         written = thresholds(config)
-    logged, untuned = map(started, archives)
+        logged, untuned = map(started, archives)
     expected = WANTED_PER_HOUR * reached.heard_s / 3_600
     kept = 1 / FACTOR <= reached.per_hour / WANTED_PER_HOUR <= FACTOR and expected >= LEAST_EXPECTED
     print(f"logged: {logged.false_alarms} in {logged.heard_s:.0f} s, {logged.per_hour:.1f}/h")
