@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from aed_daemon.companions import Companion, Companions, One, Surroundings
+from aed_daemon.companions import KINDS, Companion, Companions, Kind, One, Surroundings
 from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
 from aed_daemon.control.host import DaemonHost
@@ -57,6 +57,8 @@ class Daemon:
         Reads the configuration anew; raises ConfigError. Called for SIGHUP.
     companions : sequence of Companion
         Further parts that look on, for a live view.
+    kinds : sequence of Kind
+        Those that the configuration may ask for; none of them for a mere look.
     launched : mapping of str to Child, optional
         Capture processes that have been started already, by source.
     settings : RemoteSettings, optional
@@ -83,6 +85,7 @@ class Daemon:
         *,
         reload: Callable[[], Config] | None = None,
         companions: Sequence[Companion] = (),
+        kinds: Sequence[Kind] = KINDS,
         retry: bool = True,
         launched: Mapping[str, Child] | None = None,
         settings: RemoteSettings | None = None,
@@ -92,7 +95,7 @@ class Daemon:
         self._config = config
         self._retry = retry
         self._read_config = reload
-        self._companions = Companions(companions)
+        self._companions = Companions(companions, kinds)
         self._notifier = Notifier()
         self._watch = ProgressWatch()
         self._clock_state = ClockState()

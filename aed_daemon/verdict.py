@@ -7,7 +7,7 @@ away. Whoever asks for health wants to know that nobody listens.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aed_daemon.figures import Figures
 
@@ -46,3 +46,17 @@ def judge(figures: Figures) -> Verdict:
     if figures.delivery and figures.delivery.outbox_problem:
         reasons.append(f"outbox: events wait in memory, {figures.delivery.outbox_problem}")
     return Verdict(not reasons, tuple(reasons))
+
+
+def answer(figures: Figures) -> tuple[bool, dict[str, Any]]:
+    """Return whether the daemon is healthy, and the answer of /healthz as JSON takes it."""
+    healthy, reasons = judge(figures)
+    delivery = figures.delivery
+    return healthy, {
+        "healthy": healthy,
+        "reasons": list(reasons),
+        "sources": dict(figures.states),
+        "outbox": delivery.outbox if delivery else None,
+        "broker": delivery.connected if delivery else None,
+        "uptime_s": round(figures.uptime_s, 1),
+    }

@@ -7,11 +7,36 @@ from pathlib import Path
 
 import pytest
 
+from aed_daemon.companions import Companion, Kind
 from aed_daemon.config import Config
 from aed_daemon.detector import Decision
+from aed_daemon.observer import Observation
 from aed_daemon.pipeline import Pipeline
 from aed_daemon.supervisor import Daemon
 from tests.sounds import quiet, write_wav
+
+
+class Notebook(Companion):
+    def __init__(self) -> None:
+        self.hops = 0
+        self.closed = False
+
+    def hop(self, observation: Observation) -> None:
+        self.hops += observation.end_sample > 0
+
+    def close(self, timeout_s: float) -> None:
+        self.closed = timeout_s > 0
+
+
+def test_companions_are_made_of_the_kinds_that_it_is_given(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "quiet.wav", quiet(3.0))
+    config = Config.model_validate(
+        {"source": [{"type": "file", "name": "one", "path": path, "realtime": False}]}
+    )
+    notebook = Notebook()
+    Daemon(config, kinds=[Kind(lambda config: config.log, lambda _: notebook)]).run()
+    assert notebook.hops > 5
+    assert notebook.closed
 
 
 def test_a_defect_in_one_source_does_not_leave_the_daemon_half_deaf(

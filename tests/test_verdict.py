@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aed_daemon.figures import DeliveryFigures, Figures
-from aed_daemon.verdict import judge
+from aed_daemon.verdict import answer, judge
 
 DELIVERY = DeliveryFigures("disk", None, 0, 0, None, False, 3, 0)
 
@@ -38,3 +38,19 @@ def test_every_reason_is_told() -> None:
     assert verdict.reasons == (
         "main loop: has not turned for 20 s", "hall: hops do not advance", "porch: waiting", "attic: failed"
     )  # fmt: skip
+
+
+def test_the_answer_says_all_that_a_probe_asks() -> None:
+    figures = Figures(states={"porch": "waiting"}, delivery=DELIVERY, uptime_s=81.34)
+    assert answer(figures) == (
+        False,
+        {
+            "healthy": False,
+            "reasons": ["porch: waiting"],
+            "sources": {"porch": "waiting"},
+            "outbox": "disk",
+            "broker": False,
+            "uptime_s": 81.3,
+        },
+    )
+    assert answer(Figures())[1]["broker"] is None

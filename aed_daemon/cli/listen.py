@@ -69,7 +69,8 @@ def execute(args: argparse.Namespace) -> int:
         [source.name for source in config.source],
         None if picture else lambda line: console.print(Text(line.text, STYLES[line.tone])),
     )
-    daemon = Daemon(config, companions=[scene], retry=False)
+    # The configuration's own companions are the service's, which may be running.
+    daemon = Daemon(config, companions=[scene], kinds=(), retry=False)
     daemon.handle_signals()
     if not picture:
         daemon.run()

@@ -18,7 +18,7 @@ from aed_daemon.near_misses import NearMisses
 from aed_daemon.observer import Observation
 from aed_daemon.rules import ClassRule, class_rules
 from aed_daemon.sinks.protocol import Health
-from aed_daemon.verdict import judge
+from aed_daemon.verdict import answer
 
 _WORK_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 _LATENCY_S = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -119,18 +119,8 @@ class Metrics(Companion):
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def healthz(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether the daemon does its work, and the reasons and states as JSON takes them."""
-        figures = self._around.figures()
-        healthy, reasons = judge(figures)
-        delivery = figures.delivery
-        return healthy, {
-            "healthy": healthy,
-            "reasons": list(reasons),
-            "sources": dict(figures.states),
-            "outbox": delivery.outbox if delivery else None,
-            "broker": delivery.connected if delivery else None,
-            "uptime_s": round(figures.uptime_s, 1),
-        }
+        """Return whether the daemon does its work, and what there is to say about it; see `answer`."""
+        return answer(self._around.figures())
 
     # What the daemon tells
 
