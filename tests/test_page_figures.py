@@ -8,6 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+CLIPS = ROOT / "docs" / "clips.md"
 BOARDS, CONTROLLERS = ROOT / "docs" / "linux-boards.md", ROOT / "docs" / "microcontrollers.md"
 
 
@@ -132,4 +133,18 @@ def test_speed_and_memory() -> None:
         f"| {found['pss_mb']:.0f} MB with the capture process |",
         f"| {found['ready_s']:.2f} s |",
         f"| `systemd-analyze security` | {found['systemd_exposure']:.1f} |",
+    )
+
+
+def test_clips() -> None:
+    found = recorded("web.json")
+    costs = {name: took["median"] for name, took in found["clips"]["cpu_s_per_hour"].items()}
+    events = found["details"]["clip_onset_error_ms_max"]["events"]
+    assert_said(
+        CLIPS,
+        f"Of {events} sounds",
+        f"{found['clip_onset_error_ms_max']} ms at most",
+        f"{found['clips']['sounds_per_hour']} clips an hour",
+        f"took {costs['on']} s of processor time",
+        f"{costs['off']} s without clips, and {costs['nothing_recorded']} s where",
     )
