@@ -8,6 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+CLIPS = ROOT / "docs" / "clips.md"
 BOARDS, CONTROLLERS = ROOT / "docs" / "linux-boards.md", ROOT / "docs" / "microcontrollers.md"
 
 
@@ -139,15 +140,25 @@ def test_what_chaos_left() -> None:
     found = recorded("reliability.json")
     chaos, done = found["chaos"], found["details"]["chaos"]["done"]
     broken = sum(count for what, count in done.items() if "start" not in what and "restore" not in what)
-    assert (chaos["lost"], chaos["out_of_order"], chaos["unannounced_holes"], chaos["open_ids"]) == (
-        0,
-        0,
-        0,
-        0,
-    )
+    kept = ("lost", "out_of_order", "unannounced_holes", "open_ids")
+    assert not any(chaos[what] for what in kept)
     assert chaos["events"] >= 1_000
     assert_said(
         README,
         f"broke {broken} times: of {chaos['events']:,} events none was lost or out of order, none left open",
         f"none left open, {chaos['repeated']} deliveries were repetitions",
+    )
+
+
+def test_clips() -> None:
+    found = recorded("web.json")
+    costs = {name: took["median"] for name, took in found["clips"]["cpu_s_per_hour"].items()}
+    events = found["details"]["clip_onset_error_ms_max"]["events"]
+    assert_said(
+        CLIPS,
+        f"Of {events} sounds",
+        f"{found['clip_onset_error_ms_max']} ms at most",
+        f"{found['clips']['sounds_per_hour']} clips an hour",
+        f"took {costs['on']} s of processor time",
+        f"{costs['off']} s without clips, and {costs['nothing_recorded']} s where",
     )
