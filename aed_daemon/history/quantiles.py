@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from aed_daemon.history.rows import Counts, Hour
@@ -25,9 +23,3 @@ def scores_of(hour: Hour) -> dict[str, float | None]:
     steps = [quantile(hour.scores, share) for share in SHARES]
     values = [None if step is None else round(step * hour.scale, 4) for step in steps]
     return dict(zip(("median", "p95", "p99", "max"), values, strict=True))
-
-
-def joined(hours: Iterable[Hour]) -> Counts:
-    """Return all the excursions of hours, by strength, uint32 (256,)."""
-    total: Counts = sum((hour.strengths for hour in hours), np.zeros(256, np.uint32))
-    return total
