@@ -162,3 +162,20 @@ def test_clips() -> None:
         f"took {costs['on']} s of processor time",
         f"{costs['off']} s without clips, and {costs['nothing_recorded']} s where",
     )
+
+
+def test_the_live_page() -> None:
+    found = recorded("web.json")
+    late, cost = found["event_to_page_ms"], found["cpu_percent"]
+    told = found["details"]["cpu_percent"]
+    assert_said(
+        ROOT / "docs" / "web.md",
+        f"median {late['median']:.0f} ms, 95th percentile {late['p95']:.0f} ms",
+        f"of {found['details']['event_to_page_ms']['events']} events",
+        f"{cost['viewer']:.2f} % of a core with a page open",
+        f"{cost['idle']:.2f} % without",
+        f"{min(told['viewer_over_off']):.2f} to {max(told['viewer_over_off']):.2f} %",
+        f"{min(told['idle_over_off']):.2f} to {max(told['idle_over_off']):.2f} %",
+        f"in {len(told['daemon']['off'])} rounds of {told['seconds']:.0f} s",
+    )
+    assert found["axe_violations"] == 0

@@ -154,7 +154,18 @@ def test_the_page_of_linux_boards_works(tmp_path: Path) -> None:
     assert (tmp_path / "bundle" / f"{DEFAULT_MODEL.stem}.armv7l.so").exists()
 
 
-RUN_HERE = ("configuration", "listen", "metrics", "quick-start", "raspberry-pi", "troubleshooting", "yocto")
+RUN_HERE = (
+    "configuration",
+    "history",
+    "listen",
+    "metrics",
+    "quick-start",
+    "raspberry-pi",
+    "troubleshooting",
+    "tuning",
+    "web",
+    "yocto",
+)
 RUN_BY_THEMSELVES = {"linux-boards", "microcontrollers", "own-sounds"}
 
 

@@ -113,11 +113,7 @@ def _opened(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
 
 def _connect_existing(path: Path, mode: str) -> sqlite3.Connection:
     if not path.exists():
-        raise HistoryError(
-            "there is no history yet",
-            where=str(path),
-            hint="`aed-daemon run` keeps one where [history] is enabled; --file names another.",
-        )
+        raise _nothing_yet(path)
     try:
         db = sqlite3.connect(
             f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, timeout=_BUSY_S, isolation_level=None
@@ -125,6 +121,8 @@ def _connect_existing(path: Path, mode: str) -> sqlite3.Connection:
         try:
             _check(db, path, len(MIGRATIONS))
             version = _number(db, "user_version")
+            if version == 0:  # its daemon is about to make it
+                raise _nothing_yet(path)
             if version < len(MIGRATIONS):
                 raise HistoryError(
                     f"of an older version ({version}, not {len(MIGRATIONS)})",
@@ -138,6 +136,14 @@ def _connect_existing(path: Path, mode: str) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise fault(error, path) from error
     return db
+
+
+def _nothing_yet(path: Path) -> HistoryError:
+    return HistoryError(
+        "there is no history yet",
+        where=str(path),
+        hint="`aed-daemon run` keeps one where [history] is enabled; --file names another.",
+    )
 
 
 def _make_private(path: Path) -> None:

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from aed_daemon.cli import main
 from aed_daemon.history.archive import Archive
+from aed_daemon.history.errors import HistoryError
 from aed_daemon.history.rows import STEPS, Query
 from tests.history.parts import end_of, event, hour, near_miss, written
 from tests.process import Daemon, aed, toml
@@ -167,8 +169,13 @@ def test_the_commands_find_the_file_where_the_daemon_has_it(tmp_path: Path) -> N
     with Daemon(tmp_path, toml([source])) as daemon:
         env = {"STATE_DIRECTORY": str(daemon.state), "AED_CONFIG": str(daemon.config)}
         archive = Archive(daemon.state / "history.db")
-        wait_for(archive.path.exists, "the file")
-        wait_for(lambda: archive.sounds(Query()).sounds, "an event while it runs", 60.0)
+
+        def found() -> bool:
+            with suppress(HistoryError):  # as long as it is not there yet
+                return bool(archive.sounds(Query()).sounds)
+            return False
+
+        wait_for(found, "an event while it runs", 60.0)
         done = aed("events", "--json", env=env)
         running = [json.loads(line)["id"] for line in done.stdout.splitlines()]
         assert running, done.stderr
