@@ -71,9 +71,6 @@ class Measured(Protocol):
     def exposition(self) -> tuple[bytes, str]:
         """Return them in Prometheus's text format, and its content type."""
 
-    def healthz(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether the daemon does its work, and why not."""
-
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:

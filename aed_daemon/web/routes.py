@@ -47,6 +47,8 @@ class Routes:
         The last sounds.
     state : callable
         Returns everything that a page has to know before it is told what happens, as JSON takes it.
+    health : callable
+        Returns whether the daemon does its work, and the details as JSON takes them.
     neighbours : Neighbours
         What else is there.
     """
@@ -57,10 +59,11 @@ class Routes:
         hub: Hub,
         memory: Memory,
         state: Callable[[], dict[str, Any]],
+        health: Callable[[], tuple[bool, dict[str, Any]]],
         neighbours: Neighbours,
     ) -> None:
         self._access, self._hub, self._memory = access, hub, memory
-        self._state, self._neighbours = state, neighbours
+        self._state, self._health, self._neighbours = state, health, neighbours
 
     def app(self) -> ASGIApp:
         """Return the whole application."""
@@ -175,9 +178,7 @@ class Routes:
 
     def healthz(self, request: Request) -> Response:
         """Return whether the daemon does its work; why not, only to those who may know."""
-        if self._neighbours.measured is None:
-            return problem(404, "no metrics are kept")
-        healthy, details = self._neighbours.measured.healthz()
+        healthy, details = self._health()
         told = details if request.scope["aed_admitted"] else {"healthy": healthy}
         return JSONResponse(told, 200 if healthy else 503)
 

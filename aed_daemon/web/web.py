@@ -15,6 +15,7 @@ from aed_daemon.observer import Observation
 from aed_daemon.rules import ClassRule, class_rules
 from aed_daemon.sinks.protocol import Health
 from aed_daemon.spec import FeatureSpec
+from aed_daemon.verdict import answer
 from aed_daemon.web.access import Access, load_token
 from aed_daemon.web.hub import Hub
 from aed_daemon.web.memory import Memory, near_miss_of, sound_of
@@ -86,7 +87,9 @@ class Web(Companion):
         self._health: dict[str, Any] | None = None
         self._was_watched = False
         self._started = time.time()
-        routes = Routes(access, self._hub, self._memory, self.state, self._neighbours)
+        routes = Routes(
+            access, self._hub, self._memory, self.state, lambda: answer(around.figures()), self._neighbours
+        )
         self._server = Server(routes.app(), config.host, config.port, config.max_viewers)
 
     def start(self) -> None:

@@ -44,7 +44,7 @@ def test_the_page_and_its_parts() -> None:
 
 def test_what_is_not_there_is_not_offered() -> None:
     with serving() as (_, port):
-        for path in ("/metrics", "/healthz", "/clips/porch/a.flac"):
+        for path in ("/metrics", "/clips/porch/a.flac"):
             assert ask(port, path).status == 404
         answer = ask(port, "/api/labels", "POST", JSON, b'{"id": "x", "label": "right"}')
         assert (answer.status, "history.enabled" in answer.json()["error"]) == (404, True)
