@@ -147,7 +147,9 @@ def test_no_color_is_respected(dog: str) -> None:
     with Terminal("--file", dog, env={"NO_COLOR": "1"}) as terminal:
         terminal.wait_for("start")
         assert terminal.colours == {"default"}
-        assert any("▓" in line or "█" in line for line in terminal.lines[13:-3]), "shades"
+        wait_for(
+            lambda: any("▓" in line or "█" in line for line in terminal.picture()[13:-3]), "a dog in shades"
+        )
         terminal.press("q")
         assert terminal.wait_end() == 0
 
