@@ -77,7 +77,8 @@ def test_from_a_sound_to_the_screen_and_back_after_a_loss(tmp_path: Path, page: 
     heard_again = np.concatenate([soundscape(1, 4.0), quiet(3.0)])
     path, port = write_wav(tmp_path / "dog.wav", heard_again), free_port()
     source = f'name = "porch"\ntype = "file"\npath = "{path}"\nloop = true\nrealtime = true'
-    config = toml([source], more=f"[web]\nenabled = true\nport = {port}\n")
+    parts = f"[web]\nenabled = true\nport = {port}\n[clips]\nenabled = true\nmin_free_mb = 0\n"
+    config = toml([source], more=parts)
     with Daemon(tmp_path, config) as daemon:
         daemon.wait_ready()
         page.goto(f"http://127.0.0.1:{port}/")
@@ -91,6 +92,16 @@ def test_from_a_sound_to_the_screen_and_back_after_a_loss(tmp_path: Path, page: 
         expect(page.locator("#level-now")).to_contain_text("dBFS")
         assert drawn(page, "spectrogram") > 100
         assert drawn(page, "scores") > 3
+
+        wait_for(lambda: list(daemon.state.glob("clips/porch/*/*.flac")), "a clip is written")
+        page.reload()
+        dogs.last.locator("button.sound").click()
+        wait_for(
+            lambda: page.evaluate("document.querySelector('audio')?.readyState >= 1"), "the clip is loaded"
+        )
+        assert page.evaluate("document.querySelector('audio').duration") > 1.5
+        expect(page.locator(".more-of img")).to_have_js_property("complete", True)
+        assert page.evaluate("document.querySelector('.more-of img').naturalWidth") > 100
 
         page.locator("#threshold-dog").fill("0.05")
         expect(page.locator('#what-if li[data-class="dog"]')).to_contain_text("keeps")
