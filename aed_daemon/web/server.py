@@ -50,6 +50,14 @@ class _Patient(uvicorn.Server):
         if not self.should_exit:
             await self._ended.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; who does not read what is left for him is hung up on."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)  # for the transports to close
+
     def end(self) -> None:
         """Have it end; from any thread."""
         self.should_exit = True

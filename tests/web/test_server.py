@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from contextlib import ExitStack, closing
@@ -115,6 +116,8 @@ def test_stalled_viewers_hold_nobody_up() -> None:
             while awake.next("availability")[1]["reason"] != "last":
                 pass
         held = [len(viewer.queue) for viewer in page._hub._viewers]
+        page.close(5.0)
+        assert gc.collect() >= 0, "whatever was left open would be told here, as a warning"
         assert max(held) <= QUEUE_MESSAGES
         assert slowest_s < 1.0
 
