@@ -51,14 +51,19 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        check=False,
-        capture_output=True,
-        text=True,
+    """Return what was measured; records that were written by a measurement before change nothing of it."""
+    commit = _git("rev-parse", "--short=12", "HEAD").strip()
+    changed = _git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)benchmarks/*.json"
     )
-    return done.stdout.strip() or "unknown"
+    return f"{commit}-dirty" if commit and changed.strip() else commit or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(
+        command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True
+    ).stdout
 
 
 def occasion(load: float) -> dict[str, Any]:

@@ -147,6 +147,16 @@ def test_what_chaos_left() -> None:
         README,
         f"broke {broken} times: of {chaos['events']:,} events none was lost or out of order, none left open",
         f"none left open, {chaos['repeated']} deliveries were repetitions",
+        f"leaves the daemon {found['soak']['pss_growth_mb']:.1f} MB larger after its first hour",
+    )
+
+
+def test_a_microphone_that_comes_back() -> None:
+    found = recorded("reliability.json")["microphone"]
+    assert_said(
+        README,
+        f"it took {found['recovery_median_s']:.1f} s in the median of {found['trials']} trials, "
+        f"{found['recovery_s']:.1f} s at most",
     )
 
 
