@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from aed_daemon.config_file import load_config
 from aed_daemon.errors import ConfigError
 from aed_daemon.tuning.rewrite import rewritten, write
+from tests.sinks.disks import small_disk
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "aed.toml"
 
@@ -131,9 +135,20 @@ def test_a_file_with_other_things_in_place_is_an_error_in_words(tmp_path: Path, 
         rewritten(file(tmp_path, text), {"dog": 0.6})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    rewrite = rewritten(file(tmp_path, PLAIN), {"dog": 0.6})
-    tmp_path.chmod(0o500)
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
+    """A folder, and what makes it one that nobody can write in: root is stopped by a read-only disk alone."""
+    if os.geteuid() != 0:
+        yield tmp_path, lambda: tmp_path.chmod(0o500)
+        return
+    with small_disk(tmp_path / "disk", "1m") as place:
+        remount = ["mount", "-o", "remount,ro", place]
+        yield place, partial(subprocess.run, remount, check=True)
+
+
+def test_a_folder_that_cannot_be_written(closed: tuple[Path, Callable[[], object]]) -> None:
+    folder, close = closed
+    rewrite = rewritten(file(folder, PLAIN), {"dog": 0.6})
+    close()
     with pytest.raises(ConfigError, match="cannot be written"):
         write(rewrite)
