@@ -33,6 +33,7 @@ CONTRACT = {
     "systemd_exposure": (),
     "training_step_ms": ("ours", "pytorch", "keras_tensorflow"),
     "engine_ms": ("native", "litert", "tflite"),
+    "web_cpu_percent": ("viewer",),
 }
 """What readers of results.json rely on: keys, and the keys under them."""
 
