@@ -198,7 +198,10 @@ def measure(away_s: float, beside_s: float, *, sound_s: float = _SOUND_S) -> Fou
             arrived.take()
             before = len(arrived.events)
             back = printed.follow(left.audio_s + away_s, REPLAYED_AFTER_S + 2.0)
+            daemon.send(signal.SIGSTOP)  # what comes before the subscriber is back, no broker keeps for it
             broker.start()
+            watcher.ready()
+            daemon.send(signal.SIGCONT)
             waiting = set(printed.seen_s)
             wait_for(lambda: arrived.has(waiting), "everything that waited arrives", 120.0)
             printed.take()
