@@ -10,9 +10,9 @@ pytestmark = pytest.mark.system
 
 
 def test_reloads_and_lost_brokers_leave_no_descriptor_and_no_thread_behind() -> None:
-    found = soak.measure(4, hour_s=240.0, sound_s=121.0).figures
-    assert (found["fd_growth"], found["threads_growth"]) == (0, 0)
-    assert found["audio_hours"] >= 4 * 240 / 3_600
+    found = soak.measure(4, hour_s=480.0, sound_s=121.0).figures
+    assert max(found["fd_growth"], found["threads_growth"]) <= 0
+    assert found["audio_hours"] >= 4 * 480 / 3_600
     assert found["events"] > 100
     assert (found["exceptions"], found["exit_status"]) == (0, 0)
 
