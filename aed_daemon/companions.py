@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from aed_daemon.config import Config, DetectionConfig
-from aed_daemon.errors import ConfigError
 from aed_daemon.figures import Figures
 from aed_daemon.guard import Guard
 from aed_daemon.observer import Observation, Observer
@@ -72,7 +71,7 @@ class Surroundings:
     detection : callable
         detection(source): thresholds and times, with those that were set over MQTT.
     others : tuple of Companion
-        Those that were made before, in the order of `KINDS`.
+        Those that were made before, in the order of `companion_kinds.KINDS`.
     figures : callable
         Returns what every part has counted, now; from any thread, at the cost of a few locks.
     """
@@ -105,77 +104,11 @@ class Kind:
 
 One = TypeVar("One", bound=Companion)
 
+Plan = dict[Kind, tuple[object, Companion]]
+"""Which companions there are to be: of each kind what it depends on, and the one."""
+
 _CLOSE_S = 1.0
 """For one that a reload takes away to let go of everything."""
-
-
-def _clips(around: Surroundings) -> Companion:
-    from aed_daemon.clips.clips import make_clips
-
-    return make_clips(around)
-
-
-def _history(around: Surroundings) -> Companion:
-    from aed_daemon.history.companion import make
-
-    return make(around)
-
-
-def _metrics_wanted(config: Config) -> object | None:
-    """Metrics are kept where the web server runs: nobody could read them otherwise."""
-    if not (config.web.enabled and config.metrics.enabled):
-        return None
-    # A series begins with its source and its class.
-    return config.metrics, [source.name for source in config.source], config.detection
-
-
-def _make_metrics(around: Surroundings) -> Companion:
-    try:
-        from aed_daemon.metrics.metrics import Metrics
-    except ImportError as error:
-        raise ConfigError(
-            f"metrics need a package that is not installed ({error.name})",
-            hint="Install aed-daemon[web], or set metrics.enabled = false.",
-        ) from None
-    return Metrics(around)
-
-
-METRICS = Kind(_metrics_wanted, _make_metrics)
-
-
-def _web_wanted(config: Config) -> object | None:
-    sources = [(source.name, source.type) for source in config.source]
-    return (config.web, config.node, sources) if config.web.enabled else None
-
-
-def _make_web(around: Surroundings) -> Companion:
-    try:
-        from aed_daemon.web.web import Web
-    except ImportError as error:
-        raise ConfigError(
-            f"the live page needs a package that is not installed ({error.name})",
-            where="web.enabled",
-            hint="Install it: pip install 'aed-daemon[web]', or on Debian 13 apt-get install "
-            "python3-starlette python3-uvicorn; or set web.enabled = false.",
-        ) from None
-    return Web(around)
-
-
-WEB = Kind(_web_wanted, _make_web)
-
-KINDS: tuple[Kind, ...] = (
-    Kind(
-        lambda config: (config.clips, config.detection, config.node) if config.clips.enabled else None,
-        _clips,
-    ),
-    Kind(
-        lambda config: (config.history, config.model, config.node) if config.history.enabled else None,
-        _history,
-    ),
-    METRICS,
-    WEB,
-)
-"""A kind stands after those that it has a use for."""
 
 
 def _tell(companion: Companion, states: Iterable[tuple[str, tuple[bool, str | None]]]) -> None:
@@ -194,9 +127,9 @@ class Companions(Companion):
         Those that do.
     """
 
-    def __init__(self, fixed: Sequence[Companion] = (), kinds: Sequence[Kind] = KINDS) -> None:
+    def __init__(self, fixed: Sequence[Companion] = (), kinds: Sequence[Kind] = ()) -> None:
         self._fixed, self._kinds = tuple(fixed), tuple(kinds)
-        self._made: dict[Kind, tuple[object, Companion]] = {}
+        self._made: Plan = {}
         self._present = self._fixed
         self._states: dict[str, tuple[bool, str | None]] = {}
         self._guard = Guard("companion_failed")
@@ -224,8 +157,10 @@ class Companions(Companion):
         """Return the one of a class that the configuration has made; None where it has made none."""
         return next((one for _, one in self._made.values() if isinstance(one, kind)), None)
 
-    def configure(self, surroundings: Callable[[tuple[Companion, ...]], Surroundings]) -> None:
-        """Keep those whose part of the configuration is as it was, exchange the others.
+    def plan(self, surroundings: Callable[[tuple[Companion, ...]], Surroundings]) -> Plan:
+        """Return which of them are to be there; nothing changes before `adopt`.
+
+        Those whose part of the configuration is as it was stay, the others are made anew.
 
         Parameters
         ----------
@@ -235,29 +170,30 @@ class Companions(Companion):
         Raises
         ------
         AedError
-            For one that cannot be made; nothing has changed then.
+            For one that cannot be made.
         """
-        made: dict[Kind, tuple[object, Companion]] = {}
-        fresh: list[Companion] = []
+        plan: Plan = {}
         for kind in self._kinds:
-            around = surroundings(tuple(companion for _, companion in made.values()))
+            around = surroundings(tuple(companion for _, companion in plan.values()))
             wanted = kind.wanted(around.config)
             if wanted is None:
                 continue
             depends_on = (wanted, around.classifier.manifest.sha256, around.others)
             before = self._made.get(kind)
-            if before is not None and before[0] == depends_on:
-                made[kind] = before
-            else:
-                companion = kind.make(around)
-                made[kind] = (depends_on, companion)
-                fresh.append(companion)
-        kept = [companion for _, companion in made.values()]
-        gone = [companion for _, companion in self._made.values() if companion not in kept]
-        self._present = (*self._fixed, *(one for one in kept if one not in fresh))
+            same = before is not None and before[0] == depends_on
+            plan[kind] = before if before and same else (depends_on, kind.make(around))
+        return plan
+
+    def adopt(self, plan: Plan) -> None:
+        """Go on with these: close those that are not among them, start those that are new."""
+        before = [companion for _, companion in self._made.values()]
+        now = [companion for _, companion in plan.values()]
+        fresh = [companion for companion in now if companion not in before]
+        gone = [companion for companion in before if companion not in now]
+        self._present = (*self._fixed, *(one for one in now if one not in fresh))
         self._guard.each(reversed(gone), "close", lambda one: one.close(_CLOSE_S))
         self._guard.each(fresh, "start", lambda one: one.start())
-        self._made, self._present = made, (*self._fixed, *kept)
+        self._made, self._present = plan, (*self._fixed, *now)
         states = list(self._states.items())
         self._guard.each(fresh, "availability", lambda one: _tell(one, states))
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from aed_daemon.companions import KINDS, Companion, Companions, Kind, One, Surroundings
+from aed_daemon.companion_kinds import KINDS
+from aed_daemon.companions import Companion, Companions, Kind, One, Surroundings
 from aed_daemon.config import Config
 from aed_daemon.config_file import check_against_model
 from aed_daemon.control.host import DaemonHost
@@ -157,7 +158,7 @@ class Daemon:
             from aed_daemon.outlet import Outlet
 
             self.classifier = classifier_of(self._config)
-            self._companions.configure(self._surroundings)
+            self._companions.adopt(self._companions.plan(self._surroundings))
             self._outlet = Outlet(
                 self._config, self.classifier, extra=[self._companions], inbox=self._inbox, state=self._state
             )
@@ -323,12 +324,12 @@ class Daemon:
         before = self._config, self.classifier
         self._config, self.classifier = config, classifier
         try:
-            self._companions.configure(self._surroundings)
+            companions = self._companions.plan(self._surroundings)
             self.outlet.exchange(before[0], config, classifier)
         except AedError:
             self._config, self.classifier = before
-            self._companions.configure(self._surroundings)
             raise
+        self._companions.adopt(companions)
         if before[0].log != config.log:
             configure(config.log)
         self._control.configure(config, manifest)

@@ -79,10 +79,10 @@ def test_what_is_wanted_is_made_once_and_told_everything() -> None:
     made, fixed = Made(), Notebook()
     companions = Companions([fixed], made.kinds)
     companions.availability("porch", True, None)
-    companions.configure(around())
+    companions.adopt(companions.plan(around()))
     event = draft()
     companions.event(event)
-    companions.configure(around())
+    companions.adopt(companions.plan(around()))
     assert fixed.calls == ["start", ("porch", True, None), event.id]
     assert [one.calls for one in made.log] == [["start", ("porch", True, None), event.id]]
     assert made.output == []
@@ -95,24 +95,25 @@ def test_what_is_wanted_is_made_once_and_told_everything() -> None:
 def test_one_whose_part_of_the_configuration_changes_is_exchanged() -> None:
     made = Made()
     companions = Companions((), made.kinds)
-    companions.configure(around())
-    companions.configure(around(output={"jsonl": True}))
+    companions.adopt(companions.plan(around()))
+    companions.adopt(companions.plan(around(output={"jsonl": True})))
     assert [len(made.log), len(made.output)] == [1, 1]
     assert made.output[0].others == (made.log[0],)
-    companions.configure(around(output={"jsonl": True}, log={"level": "debug"}))
+    companions.adopt(companions.plan(around(output={"jsonl": True}, log={"level": "debug"})))
     assert made.log[0].calls == ["start", "close"]
     assert made.output[0].calls == ["start", "close"], "it had a use for the one that is gone"
     assert made.output[1].others == (made.log[1],)
-    companions.configure(around(log={"level": "debug"}))
+    companions.adopt(companions.plan(around(log={"level": "debug"})))
     assert [one.calls[-1] for one in (*made.output, made.log[1])] == ["close", "close", "start"]
 
 
 def test_one_that_cannot_be_made_changes_nothing() -> None:
     made = Made()
     companions = Companions((), made.kinds)
-    companions.configure(around())
+    companions.adopt(companions.plan(around()))
     with pytest.raises(ConfigError):
-        companions.configure(around(log={"level": "error"}, output={"jsonl": True}))
+        companions.adopt(companions.plan(around(log={"level": "error"}, output={"jsonl": True})))
+    companions.plan(around(log={"level": "debug"}))  # which is not adopted, as what else there is was refused
     event = draft()
     companions.event(event)
     assert made.log[0].calls == ["start", event.id]
@@ -162,7 +163,7 @@ def test_what_is_wrong_with_them_is_told_by_name() -> None:
 def test_those_that_the_configuration_has_made_are_found_by_their_class() -> None:
     made = Made()
     companions = Companions([Broken()], made.kinds)
-    companions.configure(around())
+    companions.adopt(companions.plan(around()))
     assert companions.of(Notebook) is made.log[0]
     assert companions.of(Recorder) is None
 

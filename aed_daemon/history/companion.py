@@ -145,7 +145,9 @@ class History(Companion):
     # What it is asked, from any thread
 
     def sounds(self, query: Query) -> Page:
-        """Return what was heard; see `Archive.sounds`."""
+        """Return what was heard; see `Archive.sounds`. Nothing where its file is about to be made."""
+        if self._ledger is None and not self.archive.path.exists():
+            return Page((), None)
         return self.archive.sounds(query)
 
     def hours(self, since_ts: float | None = None, until_ts: float | None = None) -> list[Hour]:

@@ -18,7 +18,6 @@ from aed_daemon.near_misses import NearMisses
 from aed_daemon.observer import Observation
 from aed_daemon.rules import ClassRule, class_rules
 from aed_daemon.sinks.protocol import Health
-from aed_daemon.verdict import answer
 
 _WORK_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 _LATENCY_S = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -117,10 +116,6 @@ class Metrics(Companion):
     def exposition(self) -> tuple[bytes, str]:
         """Return all metrics in the text format, and its content type; from any thread."""
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
-
-    def healthz(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether the daemon does its work, and what there is to say about it; see `answer`."""
-        return answer(self._around.figures())
 
     # What the daemon tells
 

@@ -4,53 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from aed_daemon.companions import Companion
+if TYPE_CHECKING:  # what is not configured is not imported
+    from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class SoundQuery:
-    """Which sounds a history is asked for; what is empty or None limits nothing."""
-
-    since_ts: float | None = None
-    until_ts: float | None = None
-    classes: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    min_score: float | None = None
-    labels: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ("event", "near_miss", "missed")
-    limit: int = 200
-    cursor: str | None = None
-
-
-class _Sound(Protocol):
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON's types."""
-
-
-class _Page(Protocol):
-    @property
-    def sounds(self) -> Sequence[_Sound]:
-        """The newest onset first."""
-
-    @property
-    def next(self) -> str | None:
-        """Cursor of the page that follows."""
+    from aed_daemon.companions import Companion
+    from aed_daemon.history.rows import Label, Page, Query
 
 
 @runtime_checkable
 class History(Protocol):
     """Past sounds and what people say of them; its calls may take a while."""
 
-    def sounds(self, query: Any) -> _Page:
-        """Return what a `SoundQuery` asks for."""
+    def sounds(self, query: Query) -> Page:
+        """Return what is asked for, the newest onset first."""
 
-    def label(self, sound_id: str, verdict: Literal["right", "wrong"] | None) -> None:
+    def label(self, sound_id: str, verdict: Label | None) -> None:
         """Say of a sound that it was right or wrong; None takes back what was said."""
 
-    def missed(self, class_: str, at_ts: float, *, source: str | None = None, node: str = "") -> str:
+    def missed(self, class_: str, at_ts: float, source: str | None = None) -> str:
         """Note that a class sounded and was not reported; return the id of the note."""
 
 
@@ -58,10 +31,8 @@ class History(Protocol):
 class Recordings(Protocol):
     """Clips of sounds."""
 
-    folder: Path
-
-    def find(self, sound_id: str) -> Any:
-        """Return where the clip of a sound is, None where there is none."""
+    def resolve(self, relative: str) -> Path | None:
+        """Return the file that a path below their folder names; None for all that is no clip's."""
 
 
 @runtime_checkable

@@ -12,7 +12,14 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -31,6 +38,7 @@ STATIC = Path(__file__).with_name("static")
 _MAX_BODY = 16_384
 _YEAR_S = 31_536_000
 _CLIP_TYPES = {".flac": "audio/flac", ".wav": "audio/wav", ".png": "image/png"}
+_REFUSAL = ("<!-- refusal -->", '<p class="banner" role="alert">That is not the token.</p>')
 _REVALIDATE = {"Cache-Control": "no-cache"}
 
 
@@ -97,11 +105,11 @@ class Routes:
         if request.method == "GET":
             if request.scope["aed_admitted"]:
                 return RedirectResponse("/", 303)
-            return FileResponse(STATIC / "login.html")
+            return _login(refused=False)
         form = parse_qs((await _body(request)).decode("utf-8", "replace"), max_num_fields=4)
         if not self._access.may_enter(form.get("token", [""])[0].strip()):
             self._gate.tell("web_wrong_token", request.scope)
-            return FileResponse(STATIC / "login-refused.html", 401)
+            return _login(refused=True)
         answer = RedirectResponse("/", 303)
         secure = request.headers.get("x-forwarded-proto") == "https"
         answer.set_cookie(
@@ -164,8 +172,8 @@ class Routes:
     def clip(self, request: Request) -> Response:
         """Return a recording, or its spectrogram."""
         recordings = self._neighbours.recordings
-        found = _inside(recordings.folder, request.path_params["path"]) if recordings else None
-        if found is None:
+        found = recordings.resolve(request.path_params["path"]) if recordings else None
+        if found is None or found.suffix not in _CLIP_TYPES:
             return problem(404, "there is no such clip")
         return FileResponse(found, media_type=_CLIP_TYPES[found.suffix], headers=_REVALIDATE)
 
@@ -201,15 +209,9 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-def _inside(folder: Path, path: str) -> Path | None:
-    """Return the clip at a path below a folder; None for what is none, or lies elsewhere."""
-    try:
-        root = folder.resolve(strict=True)
-        found = (root / path).resolve(strict=True)
-    except (OSError, ValueError):
-        return None
-    known = found.is_relative_to(root) and found.is_file() and found.suffix in _CLIP_TYPES
-    return found if known else None
+def _login(*, refused: bool) -> Response:
+    form = (STATIC / "login.html").read_text(encoding="utf-8")
+    return HTMLResponse(form.replace(*_REFUSAL), 401) if refused else HTMLResponse(form)
 
 
 def _refused(_: Request, error: Exception) -> Response:

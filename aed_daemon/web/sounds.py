@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from aed_daemon.web.neighbours import History, SoundQuery
+from aed_daemon.history.rows import KINDS, MAX_LIMIT, Query
+from aed_daemon.web.neighbours import History
 
-MAX_LIMIT = 1_000
-_KINDS = ("event", "near_miss", "missed")
 _LABELS = ("right", "wrong", None)
 _LONGEST = 200
 
@@ -18,7 +17,7 @@ class BadRequestError(ValueError):
     """What was asked for makes no sense; its text says what does."""
 
 
-def query_of(parameters: Mapping[str, str]) -> SoundQuery:
+def query_of(parameters: Mapping[str, str]) -> Query:
     """Return the query that `since`, `until`, `class`, `source`, `min_score`, `limit`, `cursor` make."""
     known = {"since", "until", "class", "source", "min_score", "kind", "limit", "cursor"}
     unknown = sorted(set(parameters) - known)
@@ -27,10 +26,10 @@ def query_of(parameters: Mapping[str, str]) -> SoundQuery:
     limit = _number(parameters, "limit")
     if limit is not None and not 1 <= limit <= MAX_LIMIT:
         raise BadRequestError(f"limit must be 1 to {MAX_LIMIT}")
-    kinds = tuple(filter(None, parameters.get("kind", "").split(","))) or _KINDS
-    if set(kinds) - set(_KINDS):
-        raise BadRequestError(f"kind must be among {', '.join(_KINDS)}")
-    return SoundQuery(
+    kinds = tuple(filter(None, parameters.get("kind", "").split(","))) or KINDS
+    if set(kinds) - set(KINDS):
+        raise BadRequestError(f"kind must be among {', '.join(KINDS)}")
+    return Query(
         since_ts=_number(parameters, "since"),
         until_ts=_number(parameters, "until"),
         classes=tuple(filter(None, parameters.get("class", "").split(","))),

@@ -12,6 +12,7 @@ import pytest
 
 from aed_daemon.clips import clips as module
 from aed_daemon.clips.clips import Clips, make_clips, reach_frames
+from aed_daemon.companion_kinds import KINDS
 from aed_daemon.companions import Companions, Surroundings
 from aed_daemon.config import Config
 from aed_daemon.errors import AedError, ConfigError
@@ -234,12 +235,12 @@ def surroundings(data: Config, state: Path | None) -> Surroundings:
 
 
 def test_it_is_made_where_the_configuration_wants_it_and_only_there(tmp_path: Path) -> None:
-    companions = Companions()
+    companions = Companions(kinds=KINDS)
     off = Config.model_validate({"source": [{"type": "demo", "name": "porch"}]})
-    companions.configure(lambda _: surroundings(off, tmp_path))
+    companions.adopt(companions.plan(lambda _: surroundings(off, tmp_path)))
     assert companions.of(Clips) is None
     assert not list(tmp_path.iterdir()), "nothing is touched where it is off"
-    companions.configure(lambda _: surroundings(config(), tmp_path))
+    companions.adopt(companions.plan(lambda _: surroundings(config(), tmp_path)))
     made = companions.of(Clips)
     assert made is not None
     assert made.folder == tmp_path / "clips"

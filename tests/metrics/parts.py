@@ -13,11 +13,13 @@ from typing import Any, Self
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from aed_daemon.companions import METRICS, Companion, Surroundings
+from aed_daemon.companion_kinds import METRICS
+from aed_daemon.companions import Companion, Surroundings
 from aed_daemon.config import Config
 from aed_daemon.inference import load_classifier
 from aed_daemon.metrics.metrics import Metrics
 from aed_daemon.supervisor import Daemon
+from aed_daemon.verdict import answer
 
 
 class Measured:
@@ -64,6 +66,10 @@ class Measured:
         """Wait until it has ended."""
         self._thread.join(30.0)
         assert not self._thread.is_alive()
+
+    def healthz(self) -> tuple[bool, dict[str, Any]]:
+        """Return what /healthz would say."""
+        return answer(self.daemon.figures())
 
     def values(self) -> dict[tuple[str, ...], float]:
         """Return every sample of the exposition by its name and the values of its labels."""

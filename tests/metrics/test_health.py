@@ -28,7 +28,7 @@ def test_a_microphone_that_stalls_is_not_healthy_until_it_is_back(
             monkeypatch.setenv(name, value)
         pulse.load_source()
         with Measured({"source": [{**porch, "stall_timeout_s": 1.0}]}) as run:
-            healthz = run.metrics.healthz
+            healthz = run.healthz
             with pulse.playing(sound, loop=True):
                 wait_for(lambda: healthz()[0], "it listens", 30.0)
                 assert run.value("aed_source_up", "porch") == run.value("aed_healthy") == 1
@@ -63,15 +63,15 @@ def test_a_pipeline_that_hangs_starves_the_watchdog_and_the_health_check(
     stuck = Stuck()
     with Measured({"source": sources}, [stuck]) as run:
         wait_for(lambda: systemd.lines.count("WATCHDOG=1") > 2, "the watchdog is fed")
-        assert run.metrics.healthz()[0]
+        assert run.healthz()[0]
         stuck.holds = True
-        wait_for(lambda: not run.metrics.healthz()[0], "it hangs")
-        assert run.metrics.healthz()[1]["reasons"] == ["porch: hops do not advance"]
+        wait_for(lambda: not run.healthz()[0], "it hangs")
+        assert run.healthz()[1]["reasons"] == ["porch: hops do not advance"]
         fed = systemd.lines.count("WATCHDOG=1")
         hall = run.value("aed_hops_total", "hall") or 0
         wait_for(lambda: (run.value("aed_hops_total", "hall") or 0) > hall + 8, "the other goes on for 2 s")
         assert systemd.lines.count("WATCHDOG=1") == fed, "one verdict for both"
         stuck.holds = False
         stuck.free.set()
-        wait_for(lambda: run.metrics.healthz()[0], "it moves again")
+        wait_for(lambda: run.healthz()[0], "it moves again")
     systemd.close()

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aed_daemon.companions import METRICS, Companion
+from aed_daemon.companion_kinds import METRICS
+from aed_daemon.companions import Companion
 from aed_daemon.config import Config
 from aed_daemon.events import Event
 from aed_daemon.inference import load_classifier
@@ -116,7 +117,7 @@ def test_the_broker_and_what_waits_for_it(tmp_path: Path) -> None:
             wait_for(lambda: run.value("aed_mqtt_connected") == 0, "the broker is gone")
             wait_for(lambda: (run.value("aed_outbox_depth") or 0) > 0, "events wait")
             assert (run.value("aed_outbox_oldest_seconds") or 0) > 0
-            healthy, told = run.metrics.healthz()
+            healthy, told = run.healthz()
             assert (healthy, told["broker"]) == (True, False), "events wait for it, and nothing is lost"
             broker.start()
             wait_for(lambda: run.value("aed_mqtt_reconnects_total") == 1, "it is back")

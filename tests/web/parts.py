@@ -12,13 +12,18 @@ from typing import Any, Self
 
 import numpy as np
 
+from aed_daemon.clips.clips import Clips
 from aed_daemon.companions import Companion, Surroundings
 from aed_daemon.config import Config
 from aed_daemon.detector import Decision
+from aed_daemon.events import Event
 from aed_daemon.features import Patch
+from aed_daemon.history.companion import History
+from aed_daemon.history.rows import Query
 from aed_daemon.inference import load_classifier
 from aed_daemon.observer import Observation
 from aed_daemon.web.web import Web
+from tests.history.parts import history, written
 from tests.process import free_port
 from tests.waiting import wait_for
 
@@ -159,46 +164,22 @@ def course(*scores: float, slug: str = "dog") -> list[Observation]:
     return [heard(number, {slug: score}) for number, score in enumerate(scores)]
 
 
-class Archive(Companion):
-    """Past sounds and labels, as the page asks for them."""
-
-    def __init__(self, sounds: Sequence[dict[str, Any]] = ()) -> None:
-        self.kept = list(sounds)
-        self.asked: list[Any] = []
-        self.said: list[tuple[Any, ...]] = []
-
-    def sounds(self, query: Any) -> Any:
-        self.asked.append(query)
-        page = [_Kept(sound) for sound in self.kept[: query.limit]]
-        return _Page(page, "more" if len(self.kept) > query.limit else None)
-
-    def label(self, sound_id: str, verdict: str | None) -> None:
-        self.said.append((sound_id, verdict))
-
-    def missed(self, class_: str, at_ts: float, *, source: str | None = None, node: str = "") -> str:
-        self.said.append((class_, at_ts, source, node))
-        return "01KB0000000000000000000000"
+@contextmanager
+def remembering(folder: Path, *events: Event) -> Iterator[History]:
+    """Run a history that has these events."""
+    path = folder / "history.db"
+    with history(written(path, events=list(events))) as found:
+        wait_for(lambda: found.sounds(Query()) is not None, "the history is open")
+        yield found
 
 
-@dataclass(frozen=True)
-class _Kept:
-    sound: dict[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        return self.sound
+def recordings(folder: Path) -> Clips:
+    """Return clips that lie in a folder; nothing is recorded."""
+    return Clips(folder, settings(1), CLASSIFIER.manifest)
 
 
-@dataclass(frozen=True)
-class _Page:
-    sounds: Sequence[_Kept]
-    next: str | None
-
-
-class Folder(Companion):
-    """Recordings in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def find(self, sound_id: str) -> Path | None:
-        return next(self.folder.rglob(f"{sound_id}.flac"), None)
+def labels(archive: History) -> dict[str, str]:
+    """Return what was said: of sounds by their id, of what was missed by its class."""
+    sounds = archive.sounds(Query()).sounds
+    missed = {one.class_: "missed" for one in sounds if one.kind == "missed"}
+    return {one.id: one.label for one in sounds if one.label} | missed

@@ -17,7 +17,7 @@ from tests.sinks.parts import draft
 from tests.sounds import quiet, soundscape, write_wav
 from tests.waiting import wait_for
 from tests.web.chromium import browser, watched
-from tests.web.parts import Archive, Folder, ask, course, heard, serving
+from tests.web.parts import ask, course, heard, labels, recordings, remembering, serving
 
 pytestmark = pytest.mark.system
 
@@ -155,9 +155,11 @@ def test_a_threshold_tells_what_it_would_keep(page: Page) -> None:
 
 
 def test_a_sound_says_why_and_its_clip_is_heard(page: Page, tmp_path: Path) -> None:
-    write_wav(tmp_path / "porch.wav", soundscape(1, 2.0))
-    with serving(others=[Folder(tmp_path)]) as (web, port):
-        web.event(sound(1, 0.97, clip="porch.wav"))
+    clip = f"porch/2026-11-23/{sound(1, 0.97).id}.wav"
+    (tmp_path / clip).parent.mkdir(parents=True)
+    write_wav(tmp_path / clip, soundscape(1, 2.0))
+    with serving(others=[recordings(tmp_path)]) as (web, port):
+        web.event(sound(1, 0.97, clip=clip))
         page.goto(f"http://127.0.0.1:{port}/")
         button = item(page, sound(1, 0.97).id).locator("button.sound")
         button.press("Enter")
@@ -172,9 +174,8 @@ def test_a_sound_says_why_and_its_clip_is_heard(page: Page, tmp_path: Path) -> N
         assert page.evaluate("document.querySelector('audio').dataset.same") == "yes", "it plays on"
 
 
-def test_the_reader_says_what_is_right(page: Page) -> None:
-    archive = Archive()
-    with serving(others=[archive]) as (web, port):
+def test_the_reader_says_what_is_right(page: Page, tmp_path: Path) -> None:
+    with remembering(tmp_path, sound(1, 0.97)) as archive, serving(others=[archive]) as (web, port):
         page.goto(f"http://127.0.0.1:{port}/")
         expect(page.locator("#link")).to_have_text("live")
         web.event(sound(1, 0.97))
@@ -182,13 +183,13 @@ def test_the_reader_says_what_is_right(page: Page) -> None:
         entry.locator("button.sound").click()
         entry.get_by_role("button", name="Wrong", exact=True).click()
         expect(entry.locator(".badge")).to_have_text("wrong")
+        assert labels(archive) == {sound(1, 0.97).id: "wrong"}
         entry.get_by_role("button", name="Wrong", exact=True).click()
         expect(entry.locator(".badge")).to_be_hidden()
         page.locator("#missed-class").select_option("rain")
         page.locator("#missed button").click()
         expect(page.locator('#events > li[data-kind="missed"]')).to_contain_text("Rain, missed")
-        assert archive.said[:2] == [(sound(1, 0.97).id, "wrong"), (sound(1, 0.97).id, None)]
-        assert archive.said[2][0] == "rain"
+        assert labels(archive) == {"rain": "missed"}
 
 
 def test_the_token_is_asked_for_and_remembered(page: Page, tmp_path: Path) -> None:
@@ -225,7 +226,9 @@ def test_the_table_and_the_pause(page: Page) -> None:
 @pytest.mark.parametrize(
     ("scheme", "size"), [("light", (1380, 900)), ("dark", (1380, 900)), ("light", (390, 844))]
 )
-def test_nothing_stands_in_anybody_s_way(chromium: Browser, scheme: Any, size: tuple[int, int]) -> None:
+def test_nothing_stands_in_anybody_s_way(
+    chromium: Browser, scheme: Any, size: tuple[int, int], tmp_path: Path
+) -> None:
     """axe-core finds no violation, with everything open that can be."""
     from tests.web.axe import violations
 
@@ -233,7 +236,7 @@ def test_nothing_stands_in_anybody_s_way(chromium: Browser, scheme: Any, size: t
         color_scheme=scheme, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce"
     )
     tab = context.new_page()
-    with serving(others=[Archive()]) as (web, port):
+    with remembering(tmp_path, sound(1, 0.97)) as archive, serving(others=[archive]) as (web, port):
         tab.goto(f"http://127.0.0.1:{port}/")
         expect(tab.locator("#link")).to_have_text("live")
         for observation in course(0.42, 0.42, *[0.0] * 6, 0.1, 0.8, *[0.0] * 6):

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
 import pytest
 from structlog.testing import capture_logs
 
+from aed_daemon.history.companion import History
 from aed_daemon.web.access import COOKIE
+from tests.history.parts import event
 from tests.sinks.parts import draft
-from tests.web.parts import Archive, Folder, Stream, ask, course, heard, serving
+from tests.web.parts import (
+    Stream,
+    ask,
+    course,
+    heard,
+    labels,
+    recordings,
+    remembering,
+    serving,
+    settings,
+    surroundings,
+)
 
 TOKEN = "0123456789abcdef"  # noqa: S105 # nobody's
 JSON = {"Content-Type": "application/json"}
@@ -115,20 +128,31 @@ def test_there_are_only_so_many_viewers() -> None:
         assert ask(port, "/api/state").status == 200
 
 
-def test_history_is_asked_and_labelled() -> None:
-    sound: dict[str, Any] = {"id": "01KAR3V0W0AAAAAAAAAAAAAAAA", "class": "dog"}
-    archive = Archive([sound, sound])
-    with serving(others=[archive]) as (_, port), Stream(port) as stream:
-        found = ask(port, "/api/sounds?limit=1&class=dog,rain&since=5&cursor=abc").json()
-        assert (found["sounds"], found["next"]) == ([sound], "more")
-        assert (archive.asked[0].classes, archive.asked[0].since_ts) == (("dog", "rain"), 5.0)
-        assert archive.asked[0].cursor == "abc"
-        said = {"id": sound["id"], "label": "wrong"}
+def test_history_is_asked_and_labelled(tmp_path: Path) -> None:
+    dogs, rain = [event(at) for at in (0.0, 10.0, 20.0)], event(30.0, class_="rain")
+    newest = dogs[-1].id
+    with (
+        remembering(tmp_path, *dogs, rain) as archive,
+        serving(others=[archive]) as (_, port),
+        Stream(port) as stream,
+    ):
+        query = f"/api/sounds?limit=2&class=dog,chainsaw&since={dogs[1].start_ts}"
+        found = ask(port, query).json()
+        assert ([sound["id"] for sound in found["sounds"]], found["next"]) == ([newest, dogs[1].id], None)
+        found = ask(port, "/api/sounds?limit=1&class=dog").json()
+        assert [sound["id"] for sound in found["sounds"]] == [newest]
+        more = ask(port, f"/api/sounds?limit=1&class=dog&cursor={quote(found['next'])}").json()
+        assert [sound["id"] for sound in more["sounds"]] == [dogs[1].id]
+        said = {"id": newest, "label": "wrong"}
         assert ask(port, "/api/labels", "POST", JSON, json.dumps(said).encode()).json() == said
         assert stream.next("label") == ("label", said)
-        missed = {"missed": "dog", "at": 5.5, "source": "porch"}
+        missed = {"missed": "dog", "at": dogs[0].start_ts + 5.5, "source": "porch"}
         assert ask(port, "/api/labels", "POST", JSON, json.dumps(missed).encode()).status == 200
-        assert archive.said == [(sound["id"], "wrong"), ("dog", 5.5, "porch", "")]
+        assert labels(archive) == {newest: "wrong", "dog": "missed"}
+        unknown = {"id": "01KAR3V0W0AAAAAAAAAAAAAAAA", "label": "right"}
+        answer = ask(port, "/api/labels", "POST", JSON, json.dumps(unknown).encode())
+        assert (answer.status, "no such sound" in answer.json()["error"]) == (400, True)
+        assert ask(port, "/api/sounds?cursor=abc").status == 400
 
 
 @pytest.mark.parametrize(
@@ -148,30 +172,34 @@ def test_history_is_asked_and_labelled() -> None:
         ({**JSON, "Sec-Fetch-Site": "cross-site"}, b'{"id": "x", "label": "right"}', 403),
     ],
 )
-def test_labels_that_are_refused(headers: dict[str, str], body: bytes, status: int) -> None:
-    archive = Archive()
-    with serving(others=[archive]) as (_, port):
+def test_labels_that_are_refused(headers: dict[str, str], body: bytes, status: int, tmp_path: Path) -> None:
+    with remembering(tmp_path, event()) as archive, serving(others=[archive]) as (_, port):
         assert ask(port, "/api/labels", "POST", headers, body).status == status
-        assert archive.said == []
+        assert labels(archive) == {}
 
 
 def test_clips_and_nothing_beside_them(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
-    (clips / "porch").mkdir(parents=True)
-    (clips / "porch" / "a.flac").write_bytes(b"fLaC sound")
-    (clips / "porch" / "notes.txt").write_text("not yours")
-    (tmp_path / "secret.flac").write_text("not yours")
-    (clips / "porch" / "link.flac").symlink_to(tmp_path / "secret.flac")
-    with serving(others=[Folder(clips)]) as (_, port):
-        whole = ask(port, "/clips/porch/a.flac")
+    day = clips / "porch" / "2026-11-23"
+    day.mkdir(parents=True)
+    mine, linked = event(), event(1.0)
+    (day / f"{mine.id}.flac").write_bytes(b"fLaC sound")
+    (day / f"{mine.id}.json").write_text("not yours")  # for the daemon's owner, on the disk
+    (day / "notes.txt").write_text("not yours")
+    (tmp_path / f"{mine.id}.flac").write_text("not yours")
+    (day / f"{linked.id}.flac").symlink_to(tmp_path / f"{mine.id}.flac")
+    outside, here = f"{mine.id}.flac", "/clips/porch/2026-11-23"
+    with serving(others=[recordings(clips)]) as (_, port):
+        whole = ask(port, f"{here}/{mine.id}.flac")
         assert (whole.status, whole.headers["content-type"]) == (200, "audio/flac")
-        part = ask(port, "/clips/porch/a.flac", headers={"Range": "bytes=5-"})
+        part = ask(port, f"{here}/{mine.id}.flac", headers={"Range": "bytes=5-"})
         assert (part.status, part.body) == (206, b"sound")
         for path in (
-            "/clips/../secret.flac", "/clips/%2e%2e/secret.flac", "/clips/porch/../../secret.flac",
-            "/clips/..%2fsecret.flac", f"/clips/{tmp_path}/secret.flac", f"/clips//{tmp_path}/secret.flac",
-            "/clips/porch/link.flac", "/clips/porch/notes.txt", "/clips/porch", "/clips/porch/a.flac%00",
-            "/clips/" + "a" * 5_000 + ".flac", "/static/../web.py", "/static/%2e%2e/web.py",
+            f"/clips/../{outside}", f"/clips/%2e%2e/{outside}", f"{here}/../../../{outside}",
+            f"/clips/..%2f{outside}", f"/clips/{tmp_path}/{outside}", f"/clips//{tmp_path}/{outside}",
+            f"{here}/{linked.id}.flac", f"{here}/notes.txt", f"{here}/{mine.id}.json", here,
+            f"{here}/{mine.id}.flac%00", "/clips/" + "a" * 5_000 + ".flac", "/static/../web.py",
+            "/static/%2e%2e/web.py",
         ):  # fmt: skip
             answer = ask(port, path)
             assert answer.status == 404, path
@@ -227,9 +255,11 @@ def test_a_name_that_was_rebound_is_refused() -> None:
         assert ask(port, "/api/state", headers={"Host": f"localhost:{port}"}).status == 200
 
 
-def test_what_a_route_raises_is_logged_once_and_harms_no_other() -> None:
-    archive = Archive()
-    archive.sounds = lambda _: 1 / 0  # type: ignore[method-assign,assignment] # a defect elsewhere
+def test_what_a_route_raises_is_logged_once_and_harms_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(History, "sounds", lambda *_: 1 / 0)  # a defect elsewhere
+    archive = History(surroundings(settings(1)), tmp_path / "history.db")
     with serving(others=[archive]) as (web, port), Stream(port) as stream, capture_logs() as logs:
         assert stream.next()[0] == "hello"
         assert [ask(port, "/api/sounds").status for _ in range(3)] == [500] * 3

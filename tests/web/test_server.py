@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 import pytest
 from structlog.testing import capture_logs
 
-from aed_daemon.companions import WEB
+from aed_daemon.companion_kinds import WEB
 from aed_daemon.errors import ConfigError
 from aed_daemon.web.hub import QUEUE_MESSAGES
 from aed_daemon.web.web import Web
