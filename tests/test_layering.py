@@ -253,8 +253,8 @@ def test_portaudio_is_missing_in_that_test() -> None:
 
 
 OPTIONAL = (
-    "aed_daemon.clips.clips", "aed_daemon.clips.writer", "aed_daemon.audio.encode", "aed_daemon.metrics.metrics",
-    "aed_daemon.web.web", "prometheus_client", "soundfile", "starlette", "uvicorn",
+    "aed_daemon.clips.clips", "aed_daemon.clips.writer", "aed_daemon.audio.encode", "soundfile",
+    "aed_daemon.metrics.metrics", "aed_daemon.web.web", "prometheus_client", "starlette", "uvicorn",
 )  # fmt: skip
 """What a daemon without it never loads."""
 

@@ -19,7 +19,7 @@ from aed_daemon.detector import Decision
 from aed_daemon.events import Event
 from aed_daemon.features import Patch
 from aed_daemon.history.companion import History
-from aed_daemon.history.rows import Query
+from aed_daemon.history.rows import KINDS, Query
 from aed_daemon.inference import load_classifier
 from aed_daemon.observer import Observation
 from aed_daemon.web.web import Web
@@ -180,6 +180,5 @@ def recordings(folder: Path) -> Clips:
 
 def labels(archive: History) -> dict[str, str]:
     """Return what was said: of sounds by their id, of what was missed by its class."""
-    sounds = archive.sounds(Query()).sounds
-    missed = {one.class_: "missed" for one in sounds if one.kind == "missed"}
-    return {one.id: one.label for one in sounds if one.label} | missed
+    sounds = archive.sounds(Query(kinds=KINDS)).sounds
+    return {one.class_ if one.kind == "missed" else one.id: one.label for one in sounds if one.label}
